@@ -1,0 +1,261 @@
+//! Frame headers (RFC 6455 §5.2): reading one, and writing whole frames.
+//!
+//! ```text
+//!  0               1               2 … 9                    then
+//! +-+-+-+-+-------+-+-------------+------------------------+-------------+---------
+//! |F|R|R|R| opcode|M| length      | 126: 2 bytes more      | masking key | payload
+//! |I|S|S|S|       |A| 0…125, else | 127: 8 bytes more      | if M        |
+//! |N|V|V|V|       |S| 126 or 127  |                        |             |
+//! ```
+
+use super::close::{CloseCode, Error};
+use super::mask;
+use bytes::BufMut;
+
+/// The longest header: 2 bytes, 8 of length, 4 of masking key.
+pub const MAX_HEADER: usize = 14;
+/// The longest payload of a control frame (§5.5).
+pub const MAX_CONTROL: usize = 125;
+/// The longest reason of a close frame: its payload less the code.
+pub const MAX_CLOSE_REASON: usize = MAX_CONTROL - 2;
+
+/// What a frame is (§5.2, §11.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further fragment of the message that is unfinished.
+    Continuation = 0x0,
+    /// A text message, or the first fragment of one.
+    Text = 0x1,
+    /// A binary message, or the first fragment of one.
+    Binary = 0x2,
+    /// The closing handshake.
+    Close = 0x8,
+    /// To be answered with a pong.
+    Ping = 0x9,
+    /// An answer to a ping, or an unasked-for sign of life.
+    Pong = 0xA,
+}
+
+impl Opcode {
+    fn from_bits(bits: u8) -> Result<Opcode, Error> {
+        Ok(match bits {
+            0x0 => Opcode::Continuation,
+            0x1 => Opcode::Text,
+            0x2 => Opcode::Binary,
+            0x8 => Opcode::Close,
+            0x9 => Opcode::Ping,
+            0xA => Opcode::Pong,
+            unknown => return Err(Error::UnknownOpcode(unknown)),
+        })
+    }
+
+    /// Close, ping and pong: short, never fragmented, allowed between the fragments of a message.
+    pub fn is_control(self) -> bool {
+        self as u8 >= 0x8
+    }
+}
+
+/// A frame header, decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The last fragment of a message, or its only one.
+    pub fin: bool,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key, if there is one.
+    pub mask: Option<[u8; 4]>,
+    /// Length of the payload in bytes.
+    pub payload_len: u64,
+}
+
+impl Header {
+    /// Decodes the header at the start of `bytes` and says how long it is; `None` if more bytes are needed.
+    /// An error is told as soon as the bytes show it.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Header, usize)>, Error> {
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
+        let fin = first & 0x80 != 0;
+        if first & 0x70 != 0 {
+            return Err(Error::ReservedBits);
+        }
+        let opcode = Opcode::from_bits(first & 0x0f)?;
+        if opcode.is_control() && !fin {
+            return Err(Error::FragmentedControl);
+        }
+        let Some(&second) = bytes.get(1) else {
+            return Ok(None);
+        };
+        let short_len = second & 0x7f;
+        if opcode.is_control() && usize::from(short_len) > MAX_CONTROL {
+            return Err(Error::ControlTooLong);
+        }
+        let rest = &bytes[2..];
+        let (payload_len, rest) = match short_len {
+            126 => {
+                let Some((len, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                let len = u64::from(u16::from_be_bytes(*len));
+                if len < 126 {
+                    return Err(Error::NonMinimalLength);
+                }
+                (len, rest)
+            }
+            127 => {
+                let Some((len, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                let len = u64::from_be_bytes(*len);
+                if len >> 63 != 0 {
+                    return Err(Error::LengthTopBit);
+                }
+                if len <= u64::from(u16::MAX) {
+                    return Err(Error::NonMinimalLength);
+                }
+                (len, rest)
+            }
+            short => (u64::from(short), rest),
+        };
+        let (mask, rest) = if second & 0x80 == 0 {
+            (None, rest)
+        } else {
+            let Some((key, rest)) = rest.split_first_chunk() else {
+                return Ok(None);
+            };
+            (Some(*key), rest)
+        };
+        let header = Header { fin, opcode, mask, payload_len };
+        Ok(Some((header, bytes.len() - rest.len())))
+    }
+
+    /// Writes the header, its length in the shortest form.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_u8(u8::from(self.fin) << 7 | self.opcode as u8);
+        let mask_bit = u8::from(self.mask.is_some()) << 7;
+        match self.payload_len {
+            len @ 0..=125 => out.put_u8(mask_bit | len as u8),
+            len @ 126..=0xffff => {
+                out.put_u8(mask_bit | 126);
+                out.put_u16(len as u16);
+            }
+            len => {
+                out.put_u8(mask_bit | 127);
+                out.put_u64(len);
+            }
+        }
+        if let Some(key) = self.mask {
+            out.put_slice(&key);
+        }
+    }
+}
+
+/// Writes a whole message as one frame of a server, which is not masked.
+pub fn encode(opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
+    let header = Header { fin: true, opcode, mask: None, payload_len: payload.len() as u64 };
+    header.encode(out);
+    out.put_slice(payload);
+}
+
+/// Writes a whole message as one frame of a client, masked with `key`.
+pub fn encode_masked(opcode: Opcode, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    let header = Header { fin: true, opcode, mask: Some(key), payload_len: payload.len() as u64 };
+    header.encode(out);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    mask::apply(key, 0, &mut out[start..]);
+}
+
+/// Writes the payload of a close frame; a reason that does not fit is cut at a character.
+pub fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
+    let end = reason.floor_char_boundary(MAX_CLOSE_REASON);
+    let mut payload = Vec::with_capacity(2 + end);
+    payload.extend_from_slice(&code.0.to_be_bytes());
+    payload.extend_from_slice(&reason.as_bytes()[..end]);
+    payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(fin: bool, opcode: Opcode, mask: Option<[u8; 4]>, payload_len: u64) -> Header {
+        Header { fin, opcode, mask, payload_len }
+    }
+
+    /// One line checks both directions, and that every shorter prefix asks for more.
+    fn check(expected: Header, bytes: &[u8]) {
+        let mut encoded = Vec::new();
+        expected.encode(&mut encoded);
+        assert_eq!(encoded, bytes);
+        for cut in 0..bytes.len() {
+            assert_eq!(Header::decode(&bytes[..cut]), Ok(None), "cut at {cut}");
+        }
+        let mut with_payload = bytes.to_vec();
+        with_payload.extend_from_slice(&[0xff; 3]);
+        assert_eq!(Header::decode(&with_payload), Ok(Some((expected, bytes.len()))));
+    }
+
+    #[test]
+    fn section_5_7_examples_and_all_three_length_forms_both_ways() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        check(header(true, Opcode::Text, None, 5), b"\x81\x05");
+        check(header(true, Opcode::Text, Some(key), 5), b"\x81\x85\x37\xfa\x21\x3d");
+        check(header(false, Opcode::Text, None, 3), b"\x01\x03");
+        check(header(true, Opcode::Continuation, None, 2), b"\x80\x02");
+        check(header(true, Opcode::Ping, None, 5), b"\x89\x05");
+        check(header(true, Opcode::Pong, Some(key), 5), b"\x8a\x85\x37\xfa\x21\x3d");
+        check(header(true, Opcode::Close, None, 125), b"\x88\x7d");
+        check(header(true, Opcode::Binary, None, 0), b"\x82\x00");
+        check(header(true, Opcode::Binary, None, 126), b"\x82\x7e\x00\x7e");
+        check(header(true, Opcode::Binary, None, 256), b"\x82\x7e\x01\x00");
+        check(header(true, Opcode::Binary, None, 65535), b"\x82\x7e\xff\xff");
+        check(header(true, Opcode::Binary, None, 65536), b"\x82\x7f\0\0\0\0\0\x01\0\0");
+        check(
+            header(true, Opcode::Binary, Some(key), u64::MAX >> 1),
+            b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x37\xfa\x21\x3d",
+        );
+    }
+
+    #[test]
+    fn what_section_5_2_and_5_5_forbid_is_told_as_soon_as_it_shows() {
+        let table: &[(&[u8], Error)] = &[
+            (b"\xc1", Error::ReservedBits),
+            (b"\xa1", Error::ReservedBits),
+            (b"\x91", Error::ReservedBits),
+            (b"\x83", Error::UnknownOpcode(0x3)),
+            (b"\x87", Error::UnknownOpcode(0x7)),
+            (b"\x8b", Error::UnknownOpcode(0xb)),
+            (b"\x8f", Error::UnknownOpcode(0xf)),
+            (b"\x08", Error::FragmentedControl),
+            (b"\x09", Error::FragmentedControl),
+            (b"\x89\x7e", Error::ControlTooLong),
+            (b"\x88\xff", Error::ControlTooLong),
+            (b"\x81\x7e\x00\x7d", Error::NonMinimalLength),
+            (b"\x81\xfe\x00\x00", Error::NonMinimalLength),
+            (b"\x81\x7f\0\0\0\0\0\0\xff\xff", Error::NonMinimalLength),
+            (b"\x81\x7f\x80\0\0\0\0\0\0\0", Error::LengthTopBit),
+        ];
+        for (bytes, error) in table {
+            assert_eq!(Header::decode(bytes).as_ref(), Err(error), "{bytes:x?}");
+            for cut in 0..bytes.len() {
+                assert_eq!(Header::decode(&bytes[..cut]), Ok(None), "{bytes:x?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_masked_frame_is_the_rfc_example() {
+        let mut out = Vec::new();
+        encode_masked(Opcode::Text, b"Hello", [0x37, 0xfa, 0x21, 0x3d], &mut out);
+        assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+    }
+
+    #[test]
+    fn a_close_reason_that_does_not_fit_is_cut_at_a_character() {
+        let payload = close_payload(CloseCode::POLICY, &"好".repeat(50));
+        assert_eq!(payload.len(), 2 + 123);
+        assert_eq!(&payload[2..], "好".repeat(41).as_bytes());
+    }
+}

@@ -1,0 +1,371 @@
+//! The receiving half of a connection: bytes in, events out.
+//!
+//! A message that lies whole in the receive buffer is unmasked and handed out where it lies. Only what is
+//! unfinished when the buffer ends is kept, in memory that grows with the bytes that came, never with the
+//! length that a header declares.
+
+use super::close::{self, CloseFrame, Error};
+use super::frame::{Header, Opcode};
+use super::{mask, utf8};
+use std::borrow::Cow;
+
+/// Which end of the connection this is. A server takes masked frames only, a client unmasked ones (§5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The end that accepted the connection.
+    Server,
+    /// The end that opened it.
+    Client,
+}
+
+/// A whole message, in the receive buffer if it lay there whole, else gathered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message<'b> {
+    /// Text, checked to be UTF-8.
+    Text(Cow<'b, str>),
+    /// Any bytes.
+    Binary(Cow<'b, [u8]>),
+}
+
+impl Message<'_> {
+    /// The content, of either kind.
+    pub fn payload(&self) -> &[u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The opcode that a frame with this message has.
+    pub fn opcode(&self) -> Opcode {
+        match self {
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
+        }
+    }
+}
+
+/// What a peer has sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'b> {
+    /// A message, all its fragments together.
+    Message(Message<'b>),
+    /// To be answered with a pong of the same payload (§5.5.3).
+    Ping(Cow<'b, [u8]>),
+    /// A sign of life (§5.5.3).
+    Pong(Cow<'b, [u8]>),
+    /// The closing handshake: to be answered with a close frame, unless one was sent already (§5.5.1).
+    /// No event follows; bytes that the peer sends after it are ignored.
+    Close(Option<CloseFrame<'b>>),
+}
+
+/// The receiving state machine of one connection.
+#[derive(Debug)]
+pub struct Protocol {
+    role: Role,
+    /// A close frame came, or an error: what follows is not looked at.
+    ended: bool,
+    /// In bytes.
+    max_message: usize,
+    /// Boxed, since a connection at rest has none.
+    unfinished: Option<Box<Unfinished>>,
+}
+
+/// What the end of the receive buffer cut.
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// The bytes of a header that is not complete, or of a control frame that is not.
+    stash: Vec<u8>,
+    frame: Option<Frame>,
+    message: Option<Gathered>,
+}
+
+/// A data frame whose payload is under way.
+#[derive(Debug)]
+struct Frame {
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    /// Bytes of the payload already taken.
+    taken: u64,
+    payload_len: u64,
+}
+
+#[derive(Debug)]
+enum Gathered {
+    Text(utf8::Gathered),
+    Binary(Vec<u8>),
+}
+
+impl Protocol {
+    /// A connection whose opening handshake is complete. `max_message` is in bytes; 0 means no limit.
+    pub fn new(role: Role, max_message: usize) -> Protocol {
+        Protocol { role, ended: false, max_message, unfinished: None }
+    }
+
+    /// Whether a frame or message has begun whose last byte has not come.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|unfinished| {
+            unfinished.message.is_some() || unfinished.frame.is_some() || !unfinished.stash.is_empty()
+        })
+    }
+
+    /// Takes bytes from the front of `input` up to and including the next event.
+    ///
+    /// To be called until it returns `None`; then all of `input` was taken. After an error the connection
+    /// is to be failed with [`Error::close_code`]; further input is ignored.
+    pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, Error> {
+        if self.ended {
+            *input = &mut [];
+            return Ok(None);
+        }
+        let result = self.next_event(input);
+        self.ended = matches!(result, Err(_) | Ok(Some(Event::Close(_))));
+        if self.ended || !self.is_unfinished() {
+            self.unfinished = None;
+        }
+        result
+    }
+
+    fn next_event<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, Error> {
+        loop {
+            if self.unfinished.as_ref().is_some_and(|u| u.frame.is_some()) {
+                match self.continue_payload(input)? {
+                    Progress::Message(message) => return Ok(Some(Event::Message(message))),
+                    Progress::FrameDone => continue,
+                    Progress::NeedsMore => return Ok(None),
+                }
+            }
+            let Some((header, header_len)) = self.take_header(input)? else {
+                return Ok(None);
+            };
+            if header.opcode.is_control() {
+                return self.take_control(header, header_len, input);
+            }
+            if let Some(message) = self.begin_data(header, input)? {
+                return Ok(Some(Event::Message(message)));
+            }
+        }
+    }
+
+    /// Takes a header from the stash and the input together. Of a control frame the bytes stay where they
+    /// are, since it is handed out whole.
+    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<(Header, usize)>, Error> {
+        let stash = match &mut self.unfinished {
+            Some(unfinished) if !unfinished.stash.is_empty() => &mut unfinished.stash,
+            _ => {
+                let Some((header, len)) = Header::decode(input)? else {
+                    self.stash(input);
+                    return Ok(None);
+                };
+                self.check_header(&header)?;
+                if !header.opcode.is_control() {
+                    take(input, len);
+                }
+                return Ok(Some((header, len)));
+            }
+        };
+        loop {
+            if let Some((header, len)) = Header::decode(stash)? {
+                if !header.opcode.is_control() {
+                    stash.clear();
+                }
+                self.check_header(&header)?;
+                return Ok(Some((header, len)));
+            }
+            let [next] = take(input, 1) else {
+                return Ok(None);
+            };
+            stash.push(*next);
+        }
+    }
+
+    fn check_header(&self, header: &Header) -> Result<(), Error> {
+        match (self.role, header.mask) {
+            (Role::Server, None) => return Err(Error::Unmasked),
+            (Role::Client, Some(_)) => return Err(Error::Masked),
+            _ => {}
+        }
+        if header.opcode.is_control() {
+            return Ok(());
+        }
+        let message = self.unfinished.as_ref().and_then(|u| u.message.as_ref());
+        match (header.opcode, message) {
+            (Opcode::Continuation, None) => return Err(Error::UnexpectedContinuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Error::MessageInsideMessage),
+            _ => {}
+        }
+        let gathered = message.map_or(0, Gathered::len) as u64;
+        let limit = self.max_message;
+        if limit > 0 && gathered + header.payload_len > limit as u64 {
+            return Err(Error::TooBig { limit });
+        }
+        Ok(())
+    }
+
+    fn take_control<'b>(
+        &mut self,
+        header: Header,
+        header_len: usize,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, Error> {
+        let frame_len = header_len + header.payload_len as usize;
+        let stashed = self.unfinished.as_ref().map_or(0, |u| u.stash.len());
+        if stashed + input.len() < frame_len {
+            self.stash(input);
+            return Ok(None);
+        }
+        let mut frame = match &mut self.unfinished {
+            Some(unfinished) if stashed > 0 => {
+                unfinished.stash.extend_from_slice(take(input, frame_len - stashed));
+                CowMut::Owned(std::mem::take(&mut unfinished.stash))
+            }
+            _ => CowMut::Borrowed(take(input, frame_len)),
+        };
+        if let Some(key) = header.mask {
+            mask::apply(key, 0, &mut frame.as_mut()[header_len..]);
+        }
+        let payload = frame.without_first(header_len);
+        Ok(Some(match header.opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => Event::Close(close::decode(payload)?),
+        }))
+    }
+
+    /// Begins a data frame; the message, if it is whole and lies in the input.
+    fn begin_data<'b>(
+        &mut self,
+        header: Header,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Message<'b>>, Error> {
+        let first = header.opcode != Opcode::Continuation;
+        if first && header.fin && header.payload_len <= input.len() as u64 {
+            let payload = take(input, header.payload_len as usize);
+            if let Some(key) = header.mask {
+                mask::apply(key, 0, payload);
+            }
+            return match header.opcode {
+                Opcode::Text => std::str::from_utf8(payload)
+                    .map(|text| Some(Message::Text(Cow::Borrowed(text))))
+                    .map_err(|_| Error::InvalidUtf8),
+                _ => Ok(Some(Message::Binary(Cow::Borrowed(payload)))),
+            };
+        }
+        let unfinished = self.unfinished.get_or_insert_default();
+        match header.opcode {
+            Opcode::Text => unfinished.message = Some(Gathered::Text(utf8::Gathered::default())),
+            Opcode::Binary => unfinished.message = Some(Gathered::Binary(Vec::new())),
+            _ => {}
+        }
+        unfinished.frame =
+            Some(Frame { fin: header.fin, mask: header.mask, taken: 0, payload_len: header.payload_len });
+        Ok(None)
+    }
+
+    fn continue_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Progress<'b>, Error> {
+        let Some(Unfinished { frame: frame_slot, message: message_slot, .. }) =
+            self.unfinished.as_deref_mut()
+        else {
+            return Ok(Progress::NeedsMore);
+        };
+        let (Some(frame), Some(message)) = (frame_slot.as_mut(), message_slot.as_mut()) else {
+            return Ok(Progress::NeedsMore);
+        };
+        let missing = frame.payload_len - frame.taken;
+        let piece = take(input, missing.min(input.len() as u64) as usize);
+        if let Some(key) = frame.mask {
+            mask::apply(key, frame.taken as usize, piece);
+        }
+        message.push(piece)?;
+        frame.taken += piece.len() as u64;
+        if frame.taken < frame.payload_len {
+            return Ok(Progress::NeedsMore);
+        }
+        let fin = frame.fin;
+        *frame_slot = None;
+        if !fin {
+            return Ok(Progress::FrameDone);
+        }
+        match message_slot.take() {
+            Some(message) => Ok(Progress::Message(message.finish()?)),
+            None => Ok(Progress::FrameDone),
+        }
+    }
+
+    fn stash(&mut self, input: &mut &mut [u8]) {
+        if input.is_empty() {
+            return;
+        }
+        let piece = take(input, input.len());
+        let unfinished = self.unfinished.get_or_insert_default();
+        unfinished.stash.extend_from_slice(piece);
+    }
+}
+
+enum Progress<'b> {
+    Message(Message<'b>),
+    FrameDone,
+    NeedsMore,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        match self {
+            Gathered::Text(text) => text.len(),
+            Gathered::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
+        match self {
+            Gathered::Text(text) => text.push(piece).map_err(|_| Error::InvalidUtf8),
+            Gathered::Binary(bytes) => {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish<'b>(self) -> Result<Message<'b>, Error> {
+        match self {
+            Gathered::Text(text) => {
+                text.finish().map(|text| Message::Text(Cow::Owned(text))).map_err(|_| Error::InvalidUtf8)
+            }
+            Gathered::Binary(bytes) => Ok(Message::Binary(Cow::Owned(bytes))),
+        }
+    }
+}
+
+/// A control frame in the input, or put together in memory of its own.
+enum CowMut<'b> {
+    Borrowed(&'b mut [u8]),
+    Owned(Vec<u8>),
+}
+
+impl<'b> CowMut<'b> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            CowMut::Borrowed(bytes) => bytes,
+            CowMut::Owned(bytes) => bytes,
+        }
+    }
+
+    fn without_first(self, n: usize) -> Cow<'b, [u8]> {
+        match self {
+            CowMut::Borrowed(bytes) => Cow::Borrowed(&bytes[n..]),
+            CowMut::Owned(mut bytes) => Cow::Owned(bytes.split_off(n)),
+        }
+    }
+}
+
+/// Takes `n` bytes from the front of `input`, or all that there are.
+fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
+    let n = n.min(input.len());
+    let (front, rest) = std::mem::take(input).split_at_mut(n);
+    *input = rest;
+    front
+}
+
+#[cfg(test)]
+#[path = "protocol_tests.rs"]
+mod tests;

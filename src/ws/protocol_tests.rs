@@ -1,0 +1,290 @@
+use super::*;
+use crate::ws::CloseCode;
+use crate::ws::frame::{encode, encode_masked};
+use proptest::prelude::*;
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_masked(opcode, payload, KEY, &mut out);
+    out[0] = out[0] & 0x7f | u8::from(fin) << 7;
+    out
+}
+
+fn owned(event: Event<'_>) -> Event<'static> {
+    match event {
+        Event::Message(Message::Text(text)) => Event::Message(Message::Text(Cow::Owned(text.into_owned()))),
+        Event::Message(Message::Binary(bytes)) => {
+            Event::Message(Message::Binary(Cow::Owned(bytes.into_owned())))
+        }
+        Event::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
+        Event::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
+        Event::Close(close) => Event::Close(
+            close.map(|close| CloseFrame { code: close.code, reason: Cow::Owned(close.reason.into_owned()) }),
+        ),
+    }
+}
+
+type Outcome = (Vec<Event<'static>>, Option<Error>);
+
+/// Feeds each piece as one read and collects what comes of it.
+fn feed<'p>(protocol: &mut Protocol, pieces: impl IntoIterator<Item = &'p [u8]>) -> Outcome {
+    let mut events = Vec::new();
+    for piece in pieces {
+        let mut buffer = piece.to_vec();
+        let mut input = &mut buffer[..];
+        loop {
+            match protocol.receive(&mut input) {
+                Ok(Some(event)) => events.push(owned(event)),
+                Ok(None) => break,
+                Err(error) => return (events, Some(error)),
+            }
+        }
+        assert!(input.is_empty(), "a read is always taken whole");
+    }
+    (events, None)
+}
+
+/// The outcome of `bytes`, which has to be the same whole, byte by byte, and cut at each position.
+fn receive(limit: usize, bytes: &[u8]) -> Outcome {
+    let server = || Protocol::new(Role::Server, limit);
+    let whole = feed(&mut server(), [bytes]);
+    assert_eq!(feed(&mut server(), bytes.chunks(1)), whole, "byte by byte");
+    for cut in 0..=bytes.len().min(300) {
+        let (head, tail) = bytes.split_at(cut);
+        assert_eq!(feed(&mut server(), [head, tail]), whole, "cut at {cut}");
+    }
+    whole
+}
+
+fn text(text: &str) -> Event<'static> {
+    Event::Message(Message::Text(Cow::Owned(text.to_owned())))
+}
+
+fn binary(bytes: &[u8]) -> Event<'static> {
+    Event::Message(Message::Binary(Cow::Owned(bytes.to_vec())))
+}
+
+#[test]
+fn section_5_7_a_masked_hello() {
+    let bytes = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+    assert_eq!(receive(0, bytes), (vec![text("Hello")], None));
+}
+
+#[test]
+fn all_three_length_forms_and_many_frames_in_one_read() {
+    for len in [0, 1, 125, 126, 127, 65535, 65536] {
+        let payload = vec![b'x'; len];
+        let bytes = [frame(true, Opcode::Binary, &payload), frame(true, Opcode::Text, b"next")].concat();
+        let (events, error) = feed(&mut Protocol::new(Role::Server, 0), [&bytes[..]]);
+        assert_eq!((events, error), (vec![binary(&payload), text("next")], None), "{len}");
+    }
+}
+
+#[test]
+fn a_message_that_lies_whole_in_the_buffer_is_handed_out_where_it_lies() {
+    let mut buffer = frame(true, Opcode::Text, "在这里".as_bytes());
+    let range = buffer.as_ptr_range();
+    let mut input = &mut buffer[..];
+    let mut protocol = Protocol::new(Role::Server, 0);
+    match protocol.receive(&mut input) {
+        Ok(Some(Event::Message(Message::Text(Cow::Borrowed(text))))) => {
+            assert!(range.contains(&text.as_ptr()));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!protocol.is_unfinished());
+}
+
+#[test]
+fn section_5_4_fragments_with_control_frames_in_between() {
+    let bytes = [
+        frame(false, Opcode::Text, "你".as_bytes()),
+        frame(true, Opcode::Ping, b"p"),
+        frame(false, Opcode::Continuation, b""),
+        frame(true, Opcode::Pong, b""),
+        frame(true, Opcode::Continuation, "好".as_bytes()),
+        frame(true, Opcode::Binary, b"\xff"),
+    ]
+    .concat();
+    let expected = vec![
+        Event::Ping(Cow::Borrowed(&b"p"[..])),
+        Event::Pong(Cow::Borrowed(&b""[..])),
+        text("你好"),
+        binary(b"\xff"),
+    ];
+    assert_eq!(receive(0, &bytes), (expected, None));
+}
+
+#[test]
+fn a_character_may_be_cut_by_fragments() {
+    let smile = "😀".as_bytes();
+    let mut bytes = frame(false, Opcode::Text, &smile[..1]);
+    bytes.extend(frame(false, Opcode::Continuation, &smile[1..3]));
+    bytes.extend(frame(true, Opcode::Continuation, &smile[3..]));
+    assert_eq!(receive(0, &bytes), (vec![text("😀")], None));
+}
+
+#[test]
+fn the_tutorials_reads_of_128_bytes_do_not_break_a_long_message() {
+    let long = "很长的消息".repeat(4000);
+    let bytes = frame(true, Opcode::Text, long.as_bytes());
+    let mut protocol = Protocol::new(Role::Server, 0);
+    assert_eq!(feed(&mut protocol, bytes.chunks(128)), (vec![text(&long)], None));
+    assert!(!protocol.is_unfinished(), "nothing is kept at rest");
+}
+
+#[test]
+fn invalid_utf8_fails_at_its_byte_and_not_at_the_end_of_the_frame() {
+    let bytes = frame(true, Opcode::Text, b"ab\xffcdefgh");
+    let header = 6;
+    let mut protocol = Protocol::new(Role::Server, 0);
+    let before = feed(&mut protocol, [&bytes[..header + 2]]);
+    assert_eq!(before, (vec![], None));
+    let at = feed(&mut protocol, [&bytes[header + 2..header + 3]]);
+    assert_eq!(at, (vec![], Some(Error::InvalidUtf8)));
+}
+
+#[test]
+fn what_breaks_the_protocol_is_named_and_has_its_close_code() {
+    let unmasked = |opcode, payload: &[u8]| {
+        let mut out = Vec::new();
+        encode(opcode, payload, &mut out);
+        out
+    };
+    let begun = frame(false, Opcode::Text, b"a");
+    let table: Vec<(Vec<u8>, Error, u16)> = vec![
+        (unmasked(Opcode::Text, b"a"), Error::Unmasked, 1002),
+        (unmasked(Opcode::Ping, b""), Error::Unmasked, 1002),
+        (frame(true, Opcode::Continuation, b"a"), Error::UnexpectedContinuation, 1002),
+        ([begun.clone(), frame(true, Opcode::Text, b"b")].concat(), Error::MessageInsideMessage, 1002),
+        ([begun, frame(true, Opcode::Continuation, b"\xff")].concat(), Error::InvalidUtf8, 1007),
+        (frame(true, Opcode::Text, b"\xc3"), Error::InvalidUtf8, 1007),
+        (frame(false, Opcode::Ping, b""), Error::FragmentedControl, 1002),
+        (b"\xc1\x80\0\0\0\0".to_vec(), Error::ReservedBits, 1002),
+        (b"\x83\x80\0\0\0\0".to_vec(), Error::UnknownOpcode(3), 1002),
+        (b"\x89\xfe\x00\x7e".to_vec(), Error::ControlTooLong, 1002),
+        (frame(true, Opcode::Close, b"\x03"), Error::HalfCloseCode, 1002),
+        (frame(true, Opcode::Close, b"\x03\xed"), Error::InvalidCloseCode(1005), 1002),
+        (frame(true, Opcode::Close, b"\x03\xe8\xff"), Error::InvalidUtf8, 1007),
+        (frame(true, Opcode::Text, &[b'a'; 65]), Error::TooBig { limit: 64 }, 1009),
+    ];
+    for (bytes, error, code) in table {
+        assert_eq!(error.close_code(), CloseCode(code));
+        assert_eq!(receive(64, &bytes), (vec![], Some(error)));
+    }
+}
+
+#[test]
+fn a_client_takes_unmasked_frames_only() {
+    let mut bytes = Vec::new();
+    encode(Opcode::Text, b"hi", &mut bytes);
+    let outcome = feed(&mut Protocol::new(Role::Client, 0), [&bytes[..]]);
+    assert_eq!(outcome, (vec![text("hi")], None));
+    let masked = frame(true, Opcode::Text, b"hi");
+    let outcome = feed(&mut Protocol::new(Role::Client, 0), [&masked[..]]);
+    assert_eq!(outcome, (vec![], Some(Error::Masked)));
+}
+
+#[test]
+fn the_size_limit_at_one_less_the_limit_and_one_more_whole_and_in_fragments() {
+    for (len, fits) in [(63, true), (64, true), (65, false)] {
+        let payload = vec![b'a'; len];
+        let whole = frame(true, Opcode::Binary, &payload);
+        let fragments =
+            [frame(false, Opcode::Binary, &payload[..40]), frame(true, Opcode::Continuation, &payload[40..])]
+                .concat();
+        let expected = match fits {
+            true => (vec![binary(&payload)], None),
+            false => (vec![], Some(Error::TooBig { limit: 64 })),
+        };
+        assert_eq!(receive(64, &whole), expected);
+        assert_eq!(receive(64, &fragments), expected);
+    }
+}
+
+#[test]
+fn a_declared_length_is_judged_at_the_header_and_reserves_nothing() {
+    let header = b"\x82\xff\x00\x00\x00\x00\x40\x00\x00\x00\x01\x02\x03\x04";
+    assert_eq!(receive(1 << 20, header), (vec![], Some(Error::TooBig { limit: 1 << 20 })));
+    let mut unlimited = Protocol::new(Role::Server, 0);
+    assert_eq!(feed(&mut unlimited, [&header[..], b"abc"]), (vec![], None));
+    match unlimited.unfinished.unwrap().message {
+        Some(Gathered::Binary(bytes)) => assert!(bytes.capacity() < 64),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn close_frames_with_and_without_code() {
+    let normal = Event::Close(Some(CloseFrame { code: CloseCode::NORMAL, reason: "bye".into() }));
+    assert_eq!(receive(0, &frame(true, Opcode::Close, b"\x03\xe8bye")), (vec![normal], None));
+    assert_eq!(receive(0, &frame(true, Opcode::Close, b"")), (vec![Event::Close(None)], None));
+}
+
+#[test]
+fn bytes_after_a_close_frame_are_ignored() {
+    let bytes = [frame(true, Opcode::Close, b""), b"\xff\xff\xff".to_vec()].concat();
+    assert_eq!(receive(0, &bytes), (vec![Event::Close(None)], None));
+}
+
+fn any_message() -> impl Strategy<Value = (Event<'static>, Vec<Vec<u8>>)> {
+    let payload = prop_oneof![
+        ".{0,60}".prop_map(|text| (
+            Event::Message(Message::Text(Cow::Owned(text.clone()))),
+            text.into_bytes(),
+            Opcode::Text
+        )),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(|bytes| (
+            Event::Message(Message::Binary(Cow::Owned(bytes.clone()))),
+            bytes,
+            Opcode::Binary
+        )),
+    ];
+    (payload, prop::collection::vec(0usize..300, 0..4)).prop_map(|((event, payload, opcode), cuts)| {
+        let mut cuts: Vec<usize> =
+            cuts.into_iter().map(|cut| cut.min(payload.len())).chain([0, payload.len()]).collect();
+        cuts.sort_unstable();
+        let last = cuts.len() - 2;
+        let frames = cuts.windows(2).enumerate().map(|(i, cut)| {
+            let opcode = if i == 0 { opcode } else { Opcode::Continuation };
+            frame(i == last, opcode, &payload[cut[0]..cut[1]])
+        });
+        (event, frames.collect())
+    })
+}
+
+proptest! {
+    #[test]
+    fn messages_come_out_as_they_went_in_however_fragmented_and_cut(
+        messages in prop::collection::vec(any_message(), 0..6),
+        reads in prop::collection::vec(1usize..200, 1..20),
+    ) {
+        let bytes = messages.iter().flat_map(|(_, frames)| frames.concat()).collect::<Vec<u8>>();
+        let mut rest = &bytes[..];
+        let mut pieces = Vec::new();
+        for len in reads.iter().cycle() {
+            let (piece, after) = rest.split_at((*len).min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+            if rest.is_empty() { break; }
+        }
+        let mut protocol = Protocol::new(Role::Server, 0);
+        let (events, error) = feed(&mut protocol, pieces);
+        prop_assert_eq!(error, None);
+        prop_assert_eq!(events, messages.into_iter().map(|(event, _)| event).collect::<Vec<_>>());
+        prop_assert!(!protocol.is_unfinished());
+    }
+
+    #[test]
+    fn any_bytes_have_one_outcome_however_they_are_cut(
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0x81), Just(0x80), Just(0x01), Just(0x89), Just(0x82)], 0..80),
+        cut in 0usize..80,
+    ) {
+        let whole = feed(&mut Protocol::new(Role::Server, 50), [&bytes[..]]);
+        let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+        prop_assert_eq!(feed(&mut Protocol::new(Role::Server, 50), [head, tail]), whole.clone());
+        prop_assert_eq!(feed(&mut Protocol::new(Role::Server, 50), bytes.chunks(1)), whole);
+    }
+}

@@ -202,12 +202,9 @@ impl<'h> Request<'h> {
         self.has("transfer-encoding") || self.all("content-length").any(|len| len != b"0")
     }
 
-    /// Whether the client wants the connection kept (RFC 9112 §9.3).
+    /// Whether the connection may be kept for another request (RFC 9112 §9.3); of HTTP/1.0 none is.
     pub fn keeps_alive(&self) -> bool {
-        match self.minor_version {
-            0 => self.lists("connection", "keep-alive"),
-            _ => !self.lists("connection", "close"),
-        }
+        self.minor_version == 1 && !self.lists("connection", "close")
     }
 }
 

@@ -102,6 +102,11 @@ impl Protocol {
         Protocol { role, ended: false, max_message, unfinished: None }
     }
 
+    /// Whether a message has begun whose last byte has not come.
+    pub fn is_gathering(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.message.is_some())
+    }
+
     /// Whether a frame or message has begun whose last byte has not come.
     pub fn is_unfinished(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|unfinished| {

@@ -1,0 +1,598 @@
+//! The outgoing half of all connections: what handlers enqueue, and how it reaches the sockets.
+//!
+//! A tick's output takes one of three ways:
+//!
+//! - answers to the connection whose input is being handled are gathered in one buffer and written once that
+//!   input is done;
+//! - what is published to a group is appended once to the group's batch, from which every member is written
+//!   to directly when the tick ends;
+//! - a frame for somebody else, and whatever a socket refuses, waits in that connection's own queue.
+//!
+//! Frames reach each connection in the order of the calls: before a frame meant for one member is queued, its
+//! part of every batch goes before it.
+
+use super::group::{Group, VACANT};
+use super::queue::{Flush, OutboundQueue};
+use super::timers::Fifo;
+use super::{ConnId, GroupId, Limits, Transport};
+use crate::ws::{CloseCode, Opcode, frame};
+use bytes::{Buf, Bytes, BytesMut};
+use mio::net::TcpStream;
+use slab::Slab;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A batch is flushed before the tick ends when it has grown over this, in bytes.
+const LARGE_BATCH: usize = 1 << 20;
+/// Buffers above this are given back after use, in bytes.
+const KEPT_BUFFER: usize = 256 << 10;
+/// Empty buffers kept for the next batches.
+const SPARE_BUFFERS: usize = 8;
+
+/// Everything that connections are owed. Handlers get it to send, publish and close; none of that writes.
+#[derive(Debug)]
+pub struct Outbound<T = TcpStream> {
+    sinks: Slab<Sink<T>>,
+    groups: Vec<Option<Box<Group>>>,
+    /// How many connections were ever accepted, modulo 2³².
+    accepted: u32,
+    /// The connection whose input is being handled, and the answers to it.
+    answering: Option<ConnId>,
+    answers: Vec<u8>,
+    /// Connections with a queue that has not been offered to the socket.
+    unoffered: Vec<u32>,
+    /// Groups with a batch.
+    published: Vec<GroupId>,
+    has_large_batch: bool,
+    spare_buffers: Vec<BytesMut>,
+    /// Connections that were closed from this side; their input is to be told.
+    closed: Vec<ConnId>,
+    /// Connections to be dropped when the tick ends.
+    dead: Vec<u32>,
+    /// No byte taken since.
+    stalled: Fifo,
+    /// More than `Limits::high_water` waiting since.
+    crowded: Fifo,
+    max_queue: usize,
+    high_water: usize,
+    coalesce: Duration,
+    now: Instant,
+}
+
+/// The outgoing half of one connection; what a flush touches of it fits a cache line.
+#[derive(Debug)]
+struct Sink<T> {
+    transport: T,
+    generation: u32,
+    /// Only while something waits.
+    queue: Option<Box<OutboundQueue>>,
+    /// The socket refused bytes; it will tell when it takes some.
+    is_blocked: bool,
+    /// Once set, nothing more is taken.
+    finish: Option<Finish>,
+    groups: Vec<GroupId>,
+}
+
+/// What becomes of a connection when everything that it is owed has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// The peer is to answer a close frame.
+    AwaitPeer,
+    /// The write side is shut down; the peer is to end the connection, so that it reads what was sent.
+    Shutdown,
+    /// It is dropped.
+    Drop,
+}
+
+impl<T: Transport> Outbound<T> {
+    /// Nothing, at time `now`.
+    pub fn new(limits: &Limits, now: Instant) -> Outbound<T> {
+        Outbound {
+            sinks: Slab::new(),
+            groups: Vec::new(),
+            accepted: 0,
+            answering: None,
+            answers: Vec::new(),
+            unoffered: Vec::new(),
+            published: Vec::new(),
+            has_large_batch: false,
+            spare_buffers: Vec::new(),
+            closed: Vec::new(),
+            dead: Vec::new(),
+            stalled: Fifo::new(limits.stall_timeout, now),
+            crowded: Fifo::new(limits.high_water_timeout, now),
+            max_queue: limits.max_queue,
+            high_water: limits.high_water,
+            coalesce: limits.coalesce,
+            now,
+        }
+    }
+
+    /// Sends a message to one connection.
+    pub fn send(&mut self, to: ConnId, opcode: Opcode, payload: &[u8]) {
+        if !self.takes_more(to) {
+            return;
+        }
+        self.settle(to);
+        if self.answering == Some(to) {
+            frame::encode(opcode, payload, &mut self.answers);
+        } else {
+            self.enqueue(to.slot, encoded(opcode, payload));
+        }
+    }
+
+    /// Sends a message to all members of a group. It is encoded once.
+    pub fn publish(&mut self, to: GroupId, opcode: Opcode, payload: &[u8]) {
+        let Some(Some(group)) = self.groups.get_mut(to.index()) else { return };
+        if !group.is_listed {
+            group.is_listed = true;
+            self.published.push(to);
+        }
+        if group.batch.is_empty()
+            && let Some(buffer) = self.spare_buffers.pop()
+        {
+            group.batch = buffer;
+        }
+        frame::encode(opcode, payload, &mut group.batch);
+        self.has_large_batch |= group.batch.len() > LARGE_BATCH;
+    }
+
+    /// Makes a connection a member of a group: it hears what is published from now on.
+    pub fn subscribe(&mut self, conn: ConnId, group: GroupId) {
+        if !self.takes_more(conn) {
+            return;
+        }
+        let sink = &mut self.sinks[conn.slot as usize];
+        if sink.groups.contains(&group) {
+            return;
+        }
+        sink.groups.push(group);
+        if self.groups.len() <= group.index() {
+            self.groups.resize_with(group.index() + 1, || None);
+        }
+        self.groups[group.index()].get_or_insert_default().insert(conn.generation, conn.slot);
+    }
+
+    /// Ends a membership. What was published before is still delivered, nothing after.
+    pub fn unsubscribe(&mut self, conn: ConnId, group: GroupId) {
+        if self.is_present(conn) {
+            self.settle(conn);
+            self.sinks[conn.slot as usize].groups.retain(|joined| *joined != group);
+            self.leave(conn, group);
+        }
+    }
+
+    /// Begins the closing handshake: the close frame goes after everything sent so far, and nothing goes after it.
+    pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
+        if self.takes_more(conn) {
+            self.push_close(conn, &frame::close_payload(code, reason));
+            self.finish(conn, Finish::AwaitPeer);
+            self.closed.push(conn);
+        }
+    }
+
+    /// Whether the connection is still there and no close frame was sent on it.
+    pub fn takes_more(&self, conn: ConnId) -> bool {
+        self.get(conn).is_some_and(|sink| sink.finish.is_none())
+    }
+
+    // What follows is for the loop.
+
+    pub(super) fn insert(&mut self, transport: T) -> ConnId {
+        let generation = self.accepted;
+        self.accepted = self.accepted.wrapping_add(1);
+        let slot = self.sinks.insert(Sink {
+            transport,
+            generation,
+            queue: None,
+            is_blocked: false,
+            finish: None,
+            groups: Vec::new(),
+        });
+        ConnId { slot: slot as u32, generation }
+    }
+
+    /// Takes a connection out, with all its memberships.
+    pub(super) fn remove(&mut self, conn: ConnId) -> Option<T> {
+        if !self.is_present(conn) {
+            return None;
+        }
+        self.stalled.stop(conn.slot);
+        self.crowded.stop(conn.slot);
+        let sink = self.sinks.remove(conn.slot as usize);
+        for group in sink.groups {
+            self.leave(conn, group);
+        }
+        Some(sink.transport)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sinks.len()
+    }
+
+    pub(super) fn conn_at(&self, slot: u32) -> Option<ConnId> {
+        let generation = self.sinks.get(slot as usize)?.generation;
+        Some(ConnId { slot, generation })
+    }
+
+    pub(super) fn is_present(&self, conn: ConnId) -> bool {
+        self.get(conn).is_some()
+    }
+
+    pub(super) fn transport(&mut self, conn: ConnId) -> Option<&mut T> {
+        self.get_mut(conn).map(|sink| &mut sink.transport)
+    }
+
+    /// Bytes that the connection is owed.
+    pub(super) fn owed(&self, conn: ConnId) -> usize {
+        let queued = self.get(conn).and_then(|sink| sink.queue.as_ref()).map_or(0, |queue| queue.len());
+        let answers = if self.answering == Some(conn) { self.answers.len() } else { 0 };
+        queued + answers
+    }
+
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// Begins to gather answers to a connection, which [`Outbound::end_answers`] writes.
+    pub(super) fn begin_answers(&mut self, conn: ConnId) {
+        debug_assert!(self.answers.is_empty());
+        self.answering = Some(conn);
+    }
+
+    /// The answers to the connection that is being handled, for what is not a message.
+    pub(super) fn answers(&mut self) -> &mut Vec<u8> {
+        &mut self.answers
+    }
+
+    /// Answers a ping. While earlier output waits, only the newest ping is answered.
+    pub(super) fn pong(&mut self, conn: ConnId, payload: &[u8]) {
+        if !self.takes_more(conn) {
+            return;
+        }
+        match &mut self.sinks[conn.slot as usize].queue {
+            Some(queue) => queue.set_pong(encoded(Opcode::Pong, payload)),
+            None => frame::encode(Opcode::Pong, payload, &mut self.answers),
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    pub(super) fn ping(&mut self, conn: ConnId) {
+        if self.takes_more(conn) {
+            self.settle(conn);
+            self.enqueue(conn.slot, encoded(Opcode::Ping, b""));
+        }
+    }
+
+    /// Answers the peer's close frame; the connection is dropped when it has what it is owed.
+    pub(super) fn answer_close(&mut self, conn: ConnId, code: Option<CloseCode>) {
+        if self.takes_more(conn) {
+            let payload = code.map_or(Vec::new(), |code| frame::close_payload(code, ""));
+            self.push_close(conn, &payload);
+        }
+        self.finish(conn, Finish::Drop);
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7): the peer gets a close frame and the end of the stream.
+    pub(super) fn fail(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
+        if self.takes_more(conn) {
+            self.push_close(conn, &frame::close_payload(code, reason));
+        }
+        self.finish(conn, Finish::Shutdown);
+    }
+
+    pub(super) fn finish(&mut self, conn: ConnId, finish: Finish) {
+        if let Some(sink) = self.get_mut(conn) {
+            sink.finish = Some(finish);
+            self.finish_if_drained(conn.slot);
+        }
+    }
+
+    /// Writes the answers that were gathered.
+    pub(super) fn end_answers(&mut self) {
+        let Some(conn) = self.answering.take() else { return };
+        if let Some(sink) = self.sinks.get_mut(conn.slot as usize).filter(|_| !self.answers.is_empty()) {
+            if sink.queue.is_some() {
+                sink.push(Bytes::copy_from_slice(&self.answers));
+                self.answers.clear();
+                self.flush_sink(conn.slot);
+            } else {
+                match write(&mut sink.transport, &self.answers) {
+                    Ok(written) if written == self.answers.len() => {}
+                    Ok(written) => {
+                        let mut rest = Bytes::from(std::mem::take(&mut self.answers));
+                        rest.advance(written);
+                        sink.push_refused(rest, written > 0);
+                        self.stalled.start(conn.slot, self.now);
+                    }
+                    Err(_) => self.dead.push(conn.slot),
+                }
+            }
+        }
+        self.answers.clear();
+        self.answers.shrink_to(KEPT_BUFFER);
+        self.finish_if_drained(conn.slot);
+    }
+
+    /// The socket takes bytes again.
+    pub(super) fn writable(&mut self, conn: ConnId) {
+        if let Some(sink) = self.get_mut(conn)
+            && sink.is_blocked
+        {
+            sink.is_blocked = false;
+            self.flush_sink(conn.slot);
+        }
+    }
+
+    /// Whether a batch should not wait for the end of the tick.
+    pub(super) fn has_large_batch(&self) -> bool {
+        self.has_large_batch
+    }
+
+    /// Offers everything that waits to the sockets: each queue, then the batch of each group that has not been
+    /// flushed within `Limits::coalesce`.
+    pub(super) fn flush(&mut self) {
+        while let Some(slot) = self.unoffered.pop() {
+            if self.sinks.contains(slot as usize) {
+                self.flush_sink(slot);
+            }
+        }
+        self.has_large_batch = false;
+        let mut index = 0;
+        while let Some(&id) = self.published.get(index) {
+            if self.flush_group(id) {
+                self.published.swap_remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// When something falls due here: a batch that was held back, or a limit of time.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.flushed_at);
+        held.map(|at| at + self.coalesce).chain(self.stalled.due()).chain(self.crowded.due()).min()
+    }
+
+    /// Closes the connections that read too slowly.
+    pub(super) fn expire(&mut self) {
+        while let Some(conn) = self.crowded.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
+            let reason = format!("slow consumer: over {} bytes waited for too long", self.high_water);
+            self.close(conn, CloseCode::TRY_AGAIN_LATER, &reason);
+        }
+        while let Some(conn) = self.stalled.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
+            if self.takes_more(conn) {
+                self.close(conn, CloseCode::TRY_AGAIN_LATER, "slow consumer: nothing was read for too long");
+            } else {
+                self.dead.push(conn.slot);
+            }
+        }
+    }
+
+    /// One that was closed from this side and whose input has not been told, if there is one.
+    pub(super) fn pop_closed(&mut self) -> Option<ConnId> {
+        self.closed.pop()
+    }
+
+    /// One that is to be dropped, if there is one.
+    pub(super) fn pop_dead(&mut self) -> Option<ConnId> {
+        while let Some(slot) = self.dead.pop() {
+            if let Some(conn) = self.conn_at(slot) {
+                return Some(conn);
+            }
+        }
+        None
+    }
+
+    pub(super) fn has_dead(&self) -> bool {
+        !self.dead.is_empty()
+    }
+
+    pub(super) fn kill(&mut self, conn: ConnId) {
+        if self.is_present(conn) {
+            self.dead.push(conn.slot);
+        }
+    }
+
+    fn get(&self, conn: ConnId) -> Option<&Sink<T>> {
+        self.sinks.get(conn.slot as usize).filter(|sink| sink.generation == conn.generation)
+    }
+
+    fn get_mut(&mut self, conn: ConnId) -> Option<&mut Sink<T>> {
+        self.sinks.get_mut(conn.slot as usize).filter(|sink| sink.generation == conn.generation)
+    }
+
+    /// Gives a member its part of every batch now, so that what follows keeps its place in the order.
+    fn settle(&mut self, conn: ConnId) {
+        for index in 0..self.sinks[conn.slot as usize].groups.len() {
+            let group = self.sinks[conn.slot as usize].groups[index];
+            let Some(group) = self.groups[group.index()].as_mut().filter(|group| !group.batch.is_empty())
+            else {
+                continue;
+            };
+            let part = group.take_part(conn.generation);
+            if self.answering == Some(conn) {
+                self.answers.extend_from_slice(part);
+            } else if !part.is_empty() {
+                let part = Bytes::copy_from_slice(part);
+                self.enqueue(conn.slot, part);
+            }
+        }
+    }
+
+    fn leave(&mut self, conn: ConnId, id: GroupId) {
+        let Some(entry) = self.groups.get_mut(id.index()) else { return };
+        let Some(group) = entry else { return };
+        group.remove(conn.generation);
+        if group.is_empty() && !group.is_listed {
+            *entry = None;
+        }
+    }
+
+    fn push_close(&mut self, conn: ConnId, payload: &[u8]) {
+        self.settle(conn);
+        if !self.takes_more(conn) {
+            return;
+        }
+        if self.answering == Some(conn) {
+            frame::encode(Opcode::Close, payload, &mut self.answers);
+        } else {
+            self.sinks[conn.slot as usize].push(encoded(Opcode::Close, payload));
+            self.unoffered.push(conn.slot);
+        }
+    }
+
+    /// Queues what others send to a connection, within its limit. A message that finds the queue empty is taken
+    /// whatever its size, since it could never be sent otherwise.
+    fn enqueue(&mut self, slot: u32, chunk: Bytes) {
+        let sink = &mut self.sinks[slot as usize];
+        if sink.finish.is_some() {
+            return;
+        }
+        let queued = sink.queue.as_ref().map_or(0, |queue| queue.len());
+        let len = queued + chunk.len();
+        if queued > 0 && self.max_queue > 0 && len > self.max_queue {
+            let conn = ConnId { slot, generation: sink.generation };
+            sink.finish = Some(Finish::AwaitPeer);
+            let reason = format!("slow consumer: over {} bytes waiting", self.max_queue);
+            sink.push(encoded(Opcode::Close, &frame::close_payload(CloseCode::TRY_AGAIN_LATER, &reason)));
+            self.closed.push(conn);
+            return;
+        }
+        sink.push(chunk);
+        if self.high_water > 0 && len > self.high_water {
+            self.crowded.start_once(slot, self.now);
+        }
+        if !sink.is_blocked {
+            self.unoffered.push(slot);
+        }
+    }
+
+    fn flush_sink(&mut self, slot: u32) {
+        let sink = &mut self.sinks[slot as usize];
+        if sink.is_blocked {
+            return;
+        }
+        let Some(queue) = &mut sink.queue else { return };
+        let before = queue.len();
+        match queue.flush(&mut sink.transport) {
+            Ok(Flush::Drained) => {
+                sink.queue = None;
+                self.stalled.stop(slot);
+                self.crowded.stop(slot);
+                self.finish_if_drained(slot);
+            }
+            Ok(Flush::Blocked) => {
+                sink.is_blocked = true;
+                if queue.len() < before || !self.stalled.is_running(slot) {
+                    self.stalled.start(slot, self.now);
+                }
+                if queue.len() <= self.high_water {
+                    self.crowded.stop(slot);
+                }
+            }
+            Err(_) => self.dead.push(slot),
+        }
+    }
+
+    fn finish_if_drained(&mut self, slot: u32) {
+        let Some(sink) = self.sinks.get_mut(slot as usize) else { return };
+        let is_answering = self.answering.is_some_and(|conn| conn.slot == slot);
+        if sink.queue.is_some() || is_answering {
+            return;
+        }
+        match sink.finish {
+            None | Some(Finish::AwaitPeer) => {}
+            Some(Finish::Drop) => self.dead.push(slot),
+            Some(Finish::Shutdown) => {
+                sink.finish = Some(Finish::AwaitPeer);
+                if sink.transport.shutdown_write().is_err() {
+                    self.dead.push(slot);
+                }
+            }
+        }
+    }
+
+    /// Writes a group's batch to each of its members; `false` if it is held back for company.
+    fn flush_group(&mut self, id: GroupId) -> bool {
+        let Some(mut group) = self.groups[id.index()].take() else { return true };
+        let held = group.flushed_at.is_some_and(|at| self.now < at + self.coalesce);
+        if held && group.batch.len() <= LARGE_BATCH {
+            self.groups[id.index()] = Some(group);
+            return false;
+        }
+        group.flushed_at = Some(self.now);
+        group.is_listed = false;
+        let batch = std::mem::take(&mut group.batch).freeze();
+        let (from, after) = group.walk();
+        for member in from.iter_mut().chain(after) {
+            let begin = std::mem::take(&mut member.begin) as usize;
+            if member.slot == VACANT || begin == batch.len() {
+                continue;
+            }
+            let sink = &mut self.sinks[member.slot as usize];
+            if sink.finish.is_some() {
+                continue;
+            }
+            if sink.queue.is_some() {
+                self.enqueue(member.slot, batch.slice(begin..));
+                continue;
+            }
+            match write(&mut sink.transport, &batch[begin..]) {
+                Ok(written) if begin + written == batch.len() => {}
+                Ok(written) => {
+                    sink.push_refused(batch.slice(begin + written..), written > 0);
+                    self.stalled.start(member.slot, self.now);
+                    if batch.len() - begin - written > self.high_water {
+                        self.crowded.start_once(member.slot, self.now);
+                    }
+                }
+                Err(_) => self.dead.push(member.slot),
+            }
+        }
+        if let Ok(mut buffer) = batch.try_into_mut()
+            && buffer.capacity() <= KEPT_BUFFER
+            && self.spare_buffers.len() < SPARE_BUFFERS
+        {
+            buffer.clear();
+            self.spare_buffers.push(buffer);
+        }
+        if !group.is_empty() {
+            self.groups[id.index()] = Some(group);
+        }
+        true
+    }
+}
+
+impl<T> Sink<T> {
+    fn push(&mut self, chunk: Bytes) {
+        self.queue.get_or_insert_default().push(chunk, false);
+    }
+
+    /// Queues the rest of what the socket took `begun` of.
+    fn push_refused(&mut self, rest: Bytes, begun: bool) {
+        self.queue.get_or_insert_default().push(rest, begun);
+        self.is_blocked = true;
+    }
+}
+
+/// Writes what the socket takes; nothing if it takes nothing now.
+fn write(transport: &mut impl Transport, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match transport.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+fn encoded(opcode: Opcode, payload: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(frame::MAX_HEADER + payload.len());
+    frame::encode(opcode, payload, &mut frame);
+    frame.into()
+}
+
+#[cfg(test)]
+#[path = "outbound_tests.rs"]
+mod tests;

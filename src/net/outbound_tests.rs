@@ -1,0 +1,300 @@
+use super::super::test_pipe::Pipe;
+use super::*;
+
+const ROOM: GroupId = GroupId(3);
+const OTHER: GroupId = GroupId(0);
+
+fn limits() -> Limits {
+    Limits { max_queue: 100, high_water: 50, coalesce: Duration::ZERO, ..Limits::default() }
+}
+
+struct Bench {
+    out: Outbound<Pipe>,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(limits: Limits) -> Bench {
+        let now = Instant::now();
+        Bench { out: Outbound::new(&limits, now), now }
+    }
+
+    fn connect(&mut self, pipe: Pipe) -> ConnId {
+        self.out.insert(pipe)
+    }
+
+    fn member(&mut self) -> ConnId {
+        let conn = self.connect(Pipe::taking(usize::MAX));
+        self.out.subscribe(conn, ROOM);
+        conn
+    }
+
+    fn say(&mut self, text: &str) {
+        self.out.publish(ROOM, Opcode::Text, text.as_bytes());
+    }
+
+    fn tell(&mut self, conn: ConnId, text: &str) {
+        self.out.send(conn, Opcode::Text, text.as_bytes());
+    }
+
+    fn pipe(&mut self, conn: ConnId) -> &mut Pipe {
+        self.out.transport(conn).unwrap()
+    }
+
+    /// What was written to the connection, as the texts of its frames.
+    fn heard(&mut self, conn: ConnId) -> Vec<String> {
+        texts(&self.pipe(conn).written)
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.out.set_now(self.now);
+    }
+}
+
+/// The payloads of a run of frames; of a close frame its code and reason.
+fn texts(mut bytes: &[u8]) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some((header, len)) = frame::Header::decode(bytes).unwrap() {
+        let (payload, rest) = bytes[len..].split_at(header.payload_len as usize);
+        texts.push(match header.opcode {
+            Opcode::Close => {
+                let code = u16::from_be_bytes([payload[0], payload[1]]);
+                format!("close {code} {}", String::from_utf8_lossy(&payload[2..]))
+            }
+            Opcode::Pong => format!("pong {}", String::from_utf8_lossy(payload)),
+            _ => String::from_utf8_lossy(payload).into_owned(),
+        });
+        bytes = rest;
+    }
+    texts
+}
+
+#[test]
+fn a_tick_of_a_room_is_one_write_to_each_member() {
+    let mut bench = Bench::new(limits());
+    let members: Vec<ConnId> = (0..5).map(|_| bench.member()).collect();
+    for text in ["one", "two", "three"] {
+        bench.say(text);
+    }
+    bench.out.flush();
+    for member in members {
+        assert_eq!(bench.heard(member), ["one", "two", "three"]);
+        assert_eq!(bench.pipe(member).writes, 1);
+    }
+}
+
+#[test]
+fn who_comes_and_goes_within_a_tick_gets_exactly_its_part() {
+    let mut bench = Bench::new(limits());
+    let stays = bench.member();
+    let leaves = bench.member();
+    bench.say("one");
+    let comes = bench.member();
+    bench.out.unsubscribe(leaves, ROOM);
+    bench.say("two");
+    bench.out.subscribe(leaves, ROOM);
+    bench.say("three");
+    bench.out.flush();
+    assert_eq!(bench.heard(stays), ["one", "two", "three"]);
+    assert_eq!(bench.heard(leaves), ["one", "three"]);
+    assert_eq!(bench.heard(comes), ["two", "three"]);
+}
+
+#[test]
+fn a_frame_meant_for_one_member_keeps_its_place_in_the_order() {
+    let mut bench = Bench::new(limits());
+    let (one, other) = (bench.member(), bench.member());
+    for answering in [Some(one), None] {
+        if let Some(conn) = answering {
+            bench.out.begin_answers(conn);
+        }
+        bench.say("before");
+        bench.tell(one, "to you");
+        bench.say("after");
+        bench.out.end_answers();
+        bench.out.flush();
+        assert_eq!(bench.heard(one), ["before", "to you", "after"]);
+        assert_eq!(bench.heard(other), ["before", "after"]);
+        bench.pipe(one).written.clear();
+        bench.pipe(other).written.clear();
+    }
+}
+
+#[test]
+fn answers_of_one_read_leave_in_one_write() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.connect(Pipe::taking(usize::MAX));
+    bench.out.begin_answers(conn);
+    for text in ["a", "b", "c"] {
+        bench.tell(conn, text);
+    }
+    bench.out.pong(conn, b"p");
+    assert_eq!(bench.pipe(conn).writes, 0, "handlers only enqueue");
+    bench.out.end_answers();
+    assert_eq!(bench.heard(conn), ["a", "b", "c", "pong p"]);
+    assert_eq!(bench.pipe(conn).writes, 1);
+}
+
+#[test]
+fn what_a_socket_refuses_at_any_byte_follows_in_order_and_holds_up_nobody() {
+    for room in 0..20 {
+        let mut bench = Bench::new(limits());
+        let slow = bench.connect(Pipe::with_room(room));
+        bench.out.subscribe(slow, ROOM);
+        let quick = bench.member();
+        bench.say("first");
+        bench.out.flush();
+        bench.tell(slow, "second");
+        bench.say("third");
+        bench.out.flush();
+        assert_eq!(bench.heard(quick), ["first", "third"]);
+        bench.pipe(slow).room = usize::MAX;
+        bench.out.writable(slow);
+        assert_eq!(bench.heard(slow), ["first", "second", "third"], "room {room}");
+        assert_eq!(bench.out.owed(slow), 0);
+    }
+}
+
+#[test]
+fn a_member_of_two_groups_hears_both_and_a_group_ends_with_its_last_member() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.member();
+    bench.out.subscribe(conn, OTHER);
+    bench.out.subscribe(conn, OTHER);
+    bench.say("here");
+    bench.out.publish(OTHER, Opcode::Text, b"there");
+    bench.out.flush();
+    let mut heard = bench.heard(conn);
+    heard.sort();
+    assert_eq!(heard, ["here", "there"]);
+    bench.out.remove(conn);
+    assert!(bench.out.groups.iter().all(Option::is_none));
+}
+
+#[test]
+fn a_room_just_flushed_waits_for_company_and_a_quiet_one_does_not() {
+    let coalesce = Duration::from_millis(5);
+    let mut bench = Bench::new(Limits { coalesce, ..limits() });
+    let member = bench.member();
+    bench.say("at once");
+    bench.out.flush();
+    assert_eq!(bench.heard(member), ["at once"]);
+    bench.wait(coalesce / 2);
+    bench.say("held");
+    bench.out.flush();
+    assert_eq!(bench.heard(member), ["at once"]);
+    assert_eq!(bench.out.due(), Some(bench.now + coalesce / 2));
+    bench.wait(coalesce / 2);
+    bench.say("in company");
+    bench.out.flush();
+    assert_eq!(bench.heard(member), ["at once", "held", "in company"]);
+    assert_eq!(bench.pipe(member).writes, 2);
+    assert_eq!(bench.out.due(), None);
+}
+
+#[test]
+fn a_queue_at_its_limit_less_one_the_limit_and_one_more() {
+    for (len, taken) in [(57, true), (58, true), (59, false)] {
+        let mut bench = Bench::new(limits());
+        let slow = bench.connect(Pipe::with_room(0));
+        bench.out.subscribe(slow, ROOM);
+        bench.say(&"a".repeat(38));
+        bench.out.flush();
+        assert_eq!(bench.out.owed(slow), 40);
+        bench.say(&"b".repeat(len));
+        bench.out.flush();
+        assert_eq!(bench.out.takes_more(slow), taken, "{len}");
+        assert_eq!(bench.out.pop_closed(), (!taken).then_some(slow));
+        bench.say("more");
+        bench.pipe(slow).room = usize::MAX;
+        bench.out.writable(slow);
+        let last = bench.heard(slow).pop().unwrap();
+        let expected =
+            if taken { "b".repeat(len) } else { "close 1013 slow consumer: over 100 bytes waiting".into() };
+        assert_eq!(last, expected);
+    }
+}
+
+#[test]
+fn a_message_over_the_limit_is_taken_by_an_empty_queue() {
+    let mut bench = Bench::new(limits());
+    let slow = bench.connect(Pipe::with_room(0));
+    bench.tell(slow, &"a".repeat(1000));
+    assert!(bench.out.takes_more(slow));
+}
+
+#[test]
+fn a_reader_that_stays_behind_is_closed_in_time_and_one_that_catches_up_is_not() {
+    let mut bench = Bench::new(limits());
+    let (behind, catches_up) = (bench.connect(Pipe::with_room(5)), bench.connect(Pipe::with_room(5)));
+    for conn in [behind, catches_up] {
+        bench.tell(conn, &"a".repeat(60));
+    }
+    bench.out.flush();
+    bench.wait(Duration::from_secs(9));
+    bench.pipe(catches_up).room = 30;
+    bench.out.writable(catches_up);
+    bench.pipe(behind).room = 1;
+    bench.out.writable(behind);
+    bench.wait(Duration::from_secs(1));
+    bench.out.expire();
+    assert!(!bench.out.takes_more(behind));
+    assert!(bench.out.takes_more(catches_up));
+    bench.wait(Duration::from_secs(18));
+    bench.out.expire();
+    assert!(bench.out.takes_more(catches_up), "19 s after its last byte");
+    bench.wait(Duration::from_secs(1));
+    bench.out.expire();
+    assert!(!bench.out.takes_more(catches_up), "20 s after its last byte");
+}
+
+#[test]
+fn nothing_follows_a_close_frame_and_a_connection_ends_when_it_has_all_it_is_owed() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.connect(Pipe::with_room(4));
+    bench.out.subscribe(conn, ROOM);
+    bench.say("last words");
+    bench.out.close(conn, CloseCode::NORMAL, "bye");
+    bench.say("unheard");
+    bench.tell(conn, "unheard");
+    bench.out.flush();
+    assert_eq!(bench.out.pop_closed(), Some(conn));
+    bench.out.answer_close(conn, None);
+    assert_eq!(bench.out.pop_dead(), None);
+    bench.pipe(conn).room = usize::MAX;
+    bench.out.writable(conn);
+    assert_eq!(bench.heard(conn), ["last words", "close 1000 bye"]);
+    assert_eq!(bench.out.pop_dead(), Some(conn));
+}
+
+#[test]
+fn a_failed_connection_is_shut_down_once_its_close_frame_is_out() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.connect(Pipe::with_room(3));
+    bench.out.begin_answers(conn);
+    bench.out.fail(conn, CloseCode::PROTOCOL, "no");
+    bench.out.end_answers();
+    assert!(!bench.pipe(conn).is_shut_down);
+    bench.pipe(conn).room = usize::MAX;
+    bench.out.writable(conn);
+    assert_eq!(bench.heard(conn), ["close 1002 no"]);
+    assert!(bench.pipe(conn).is_shut_down);
+    assert_eq!(bench.out.pop_dead(), None, "the peer ends it, so that it reads what was sent");
+}
+
+#[test]
+fn an_old_id_does_not_meet_the_new_holder_of_its_slot() {
+    let mut bench = Bench::new(limits());
+    let old = bench.member();
+    bench.out.remove(old);
+    let new = bench.connect(Pipe::taking(usize::MAX));
+    assert_eq!(old.slot, new.slot);
+    bench.tell(old, "stale");
+    bench.out.subscribe(old, ROOM);
+    bench.out.close(old, CloseCode::NORMAL, "");
+    bench.say("room");
+    bench.out.flush();
+    assert_eq!(bench.heard(new), Vec::<String>::new());
+    assert!(bench.out.takes_more(new) && !bench.out.takes_more(old));
+}

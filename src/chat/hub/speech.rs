@@ -1,0 +1,83 @@
+//! What is said in a room, and how it reaches every format: encoded once for each that somebody there hears.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    super::{
+        ClientId, Format, Outbox, Payload, RoomId, html, json::Event, lines::Line, message::Message,
+        refusal::Refusal, request::message_of, settings::exceeds,
+    },
+    Hub,
+};
+
+impl Hub {
+    /// Says `text` in a room the client is in.
+    pub(super) fn say(
+        &mut self,
+        client: ClientId,
+        id: RoomId,
+        text: &str,
+        mark: Option<&str>,
+        time: Timestamp,
+        out: &mut impl Outbox,
+    ) -> Result<(), Refusal> {
+        if text.trim().is_empty() {
+            return Err(Refusal::TextEmpty);
+        }
+        if exceeds(text.len(), self.settings.max_text) {
+            return Err(Refusal::TextTooLong { bytes: text.len(), limit: self.settings.max_text });
+        }
+        let Hub { rooms, clients, settings, scratch, .. } = self;
+        let room = rooms.get_mut(id);
+        room.offset += 1;
+        let speaker = clients.present(client.slot);
+        let room_name = Arc::clone(&room.name);
+        let message = Message {
+            room: &room_name,
+            offset: room.offset,
+            time,
+            uid: speaker.uid,
+            name: &speaker.name,
+            text,
+            id: mark,
+        };
+        for format in [Format::Json, Format::Lines, Format::Html] {
+            if !room.hears(format) {
+                continue;
+            }
+            match format {
+                Format::Json => Event::Message(message).write(scratch),
+                Format::Lines => Line::Message(&message).write(&settings.time_zone, scratch),
+                _ => html::write_message(&message, &settings.time_zone, scratch),
+            }
+            out.publish(id.channel(format), Payload::Text(scratch));
+        }
+        rooms.keep(id, &message, settings);
+        Ok(())
+    }
+
+    /// Passes a message on as it is, to those who asked for that, its sender too.
+    pub(super) fn relay(&mut self, client: ClientId, payload: Payload<'_>, out: &mut impl Outbox) {
+        if let Some(room) = self.clients.present(client.slot).memberships.only() {
+            out.publish(room.channel(Format::Raw), payload);
+        }
+    }
+
+    /// A message of an `html` client: an object with a `message`, or else the text as it is.
+    pub(super) fn receive_html(
+        &mut self,
+        client: ClientId,
+        text: &str,
+        time: Timestamp,
+        out: &mut impl Outbox,
+    ) {
+        let message = message_of(text);
+        let text = message.as_deref().unwrap_or(text);
+        let said = self.room_of(client, None).and_then(|room| self.say(client, room, text, None, time, out));
+        if let Err(refusal) = said {
+            self.refuse(client, &refusal, None, out);
+        }
+    }
+}

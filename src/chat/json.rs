@@ -1,0 +1,159 @@
+//! What a `json` client hears: one object a message, told by its `type`.
+
+use std::{fmt::Display, mem};
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    client::Clients,
+    message::Message,
+    refusal::Refusal,
+    room::Room,
+    settings::Settings,
+    token::{Epoch, Uid},
+};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum Event<'a> {
+    /// The first of all.
+    Welcome {
+        uid: Uid,
+        name: &'a str,
+        server: &'a str,
+        limits: Limits,
+    },
+    /// The client is in the room; what it hears of it from now on follows `offset`.
+    Joined {
+        room: &'a str,
+        epoch: Epoch,
+        offset: u64,
+        /// `history` is exactly what the client had missed.
+        recovered: bool,
+        online: usize,
+        /// Only in rooms that tell each coming and going.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        members: Option<Members<'a>>,
+        history: Replay<'a>,
+    },
+    Message(Message<'a>),
+    Join {
+        room: &'a str,
+        uid: Uid,
+        name: &'a str,
+        online: usize,
+    },
+    Leave {
+        room: &'a str,
+        uid: Uid,
+        name: &'a str,
+        online: usize,
+    },
+    /// Instead of the two above in rooms that only count.
+    Online {
+        room: &'a str,
+        online: usize,
+    },
+    Nick {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        uid: Uid,
+        name: &'a str,
+        was: &'a str,
+    },
+    /// The client has left the room itself.
+    Left {
+        room: &'a str,
+    },
+    Who {
+        room: &'a str,
+        online: usize,
+        members: Members<'a>,
+    },
+    Pong,
+    Error {
+        code: &'static str,
+        #[serde(serialize_with = "sentence")]
+        message: &'a Refusal,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+    },
+}
+
+/// 0 stands for no limit.
+#[derive(Serialize)]
+pub(super) struct Limits {
+    message: usize,
+    text: usize,
+    room: usize,
+    name: usize,
+    rooms: usize,
+    rate: u32,
+    burst: u32,
+}
+
+impl Limits {
+    pub fn of(settings: &Settings) -> Limits {
+        Limits {
+            message: settings.max_message,
+            text: settings.max_text,
+            room: settings.max_room,
+            name: settings.max_name,
+            rooms: settings.max_rooms_joined,
+            rate: settings.rate,
+            burst: settings.burst,
+        }
+    }
+}
+
+/// Some members of a room.
+pub(super) struct Members<'a> {
+    pub slots: &'a [u32],
+    pub clients: &'a Clients,
+}
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Member<'a> {
+            uid: Uid,
+            name: &'a str,
+        }
+        serializer.collect_seq(self.slots.iter().map(|&slot| {
+            let client = self.clients.present(slot);
+            Member { uid: client.uid, name: &client.name }
+        }))
+    }
+}
+
+/// The part of a room's history that follows an offset.
+pub(super) struct Replay<'a> {
+    pub room: &'a Room,
+    pub since: u64,
+}
+
+impl Serialize for Replay<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.room.history.since(self.since, &self.room.name).map(Event::Message))
+    }
+}
+
+impl<'a> Event<'a> {
+    pub fn error(refusal: &'a Refusal, id: Option<&'a str>) -> Event<'a> {
+        Event::Error { code: refusal.code(), message: refusal, id }
+    }
+
+    /// Replaces what is in `out` by the event.
+    pub fn write(&self, out: &mut String) {
+        // serde_json writes bytes. Checking them once, at the end, is twice as fast as checking piece by piece.
+        let mut bytes = mem::take(out).into_bytes();
+        bytes.clear();
+        serde_json::to_writer(&mut bytes, self)
+            .expect("events are JSON, and writing to memory does not fail");
+        *out = String::from_utf8(bytes).expect("serde_json writes UTF-8");
+    }
+}
+
+fn sentence<S: Serializer>(refusal: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(refusal)
+}

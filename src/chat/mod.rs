@@ -1,0 +1,197 @@
+//! Chat: who is in which room, what is said there, and how each member hears it.
+//!
+//! [`Hub`] holds everything. Its caller tells it of connections that [`enter`](Hub::enter), of messages they
+//! [send](Hub::receive) and of their [`exit`](Hub::exit); it answers through an [`Outbox`]: to one client, or to a
+//! [`Channel`], which is all members of a room that hear the same bytes. Nothing here costs more because a room has
+//! more members, since who is subscribed to a channel is for the caller to remember.
+//!
+//! Time and chance are arguments. Sockets, frames and close codes are the caller's; no input of a peer is an error to
+//! the caller, it is answered to the peer.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `hub/` | the verbs above, and what each format's requests do |
+//! | `room`, `history`, `client` | the state |
+//! | `name`, `rate`, `online` | rules: names, rates, notices of large rooms |
+//! | `json`, `request`, `lines`, `html` | how a format is written and read |
+//! | `refusal` | why a request was not carried out: the closed list of error codes |
+
+use std::{fmt, time::Instant};
+
+use jiff::Timestamp;
+
+mod client;
+mod history;
+mod html;
+mod hub;
+mod json;
+mod lines;
+mod message;
+mod name;
+mod online;
+mod rate;
+mod refusal;
+mod request;
+mod room;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use hub::Hub;
+pub use settings::Settings;
+
+/// A connection, as its caller names it.
+///
+/// What arrives under an earlier generation than that of the slot's holder is ignored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClientId {
+    /// Small, for the hub keeps an array by it.
+    pub slot: u32,
+    /// Tells the successive holders of a slot apart.
+    pub generation: u32,
+}
+
+/// How a client speaks and hears, from its coming to its going.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Format {
+    /// An object a message, both ways. The only format that can be in several rooms, or in none.
+    Json,
+    /// A line of text a message.
+    Lines,
+    /// A fragment of HTML a message, to be appended to a page.
+    Html,
+    /// A relay among those who asked for it: no names, no presence, no history.
+    Raw,
+}
+
+impl Format {
+    /// Every format there is.
+    pub const ALL: [Format; 4] = [Format::Json, Format::Lines, Format::Html, Format::Raw];
+
+    /// The format that [`name`](Format::name) calls so.
+    pub fn parse(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// How `?format=` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Lines => "lines",
+            Format::Html => "html",
+            Format::Raw => "raw",
+        }
+    }
+}
+
+/// A room, for as long as it exists. Dense, and used again after the room has ended; by then nobody is subscribed to it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RoomId(u32);
+
+impl RoomId {
+    /// Small, to keep an array of rooms by.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All members of one room that hear the same bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Channel {
+    /// Of the members of this room,
+    pub room: RoomId,
+    /// those of this format.
+    pub format: Format,
+}
+
+/// The content of one WebSocket message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Payload<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message; only `raw` knows them.
+    Binary(&'a [u8]),
+}
+
+/// Why chat wants a connection ended. Displayed, it is the reason to give in the close frame (under 123 bytes).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dismissal {
+    /// The member said `quit`: 1000.
+    Logout,
+    /// A binary message where the format knows text only: 1003.
+    BinaryUnsupported,
+    /// Faster than `per_second` for too long: 1008.
+    RateLimited {
+        /// The limit, in messages.
+        per_second: u32,
+    },
+    /// There are as many rooms as there may be, and none of them is empty: 1013.
+    RoomsFull,
+}
+
+impl fmt::Display for Dismissal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dismissal::Logout => f.write_str("Logout"),
+            Dismissal::BinaryUnsupported => f.write_str("This chat format takes text messages only"),
+            Dismissal::RateLimited { per_second } => {
+                write!(f, "Too many messages: the limit is {per_second} a second")
+            }
+            Dismissal::RoomsFull => f.write_str("All rooms are in use; try again later"),
+        }
+    }
+}
+
+/// Where the hub's output goes. Calls come in the order in which members are to see their effects, so a client hears
+/// exactly what is sent to it, and what is published to a channel between its `subscribe` and its `unsubscribe`.
+pub trait Outbox {
+    /// `to` hears the payload.
+    fn send(&mut self, to: ClientId, payload: Payload<'_>);
+
+    /// Whoever is subscribed to the channel now hears the payload. There is somebody.
+    fn publish(&mut self, to: Channel, payload: Payload<'_>);
+
+    /// From now on `client` hears what is published to the channel. It was not subscribed to it before.
+    fn subscribe(&mut self, client: ClientId, to: Channel);
+
+    /// From now on `client` no longer hears the channel. It was subscribed to it before.
+    fn unsubscribe(&mut self, client: ClientId, from: Channel);
+
+    /// `client` is to be disconnected, after it has been sent what was sent to it. The hub has already forgotten it;
+    /// its `exit` may be called or not.
+    fn dismiss(&mut self, client: ClientId, why: Dismissal);
+}
+
+/// The time of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For intervals; never earlier than in the call before.
+    pub instant: Instant,
+    /// For people to read.
+    pub time: Timestamp,
+}
+
+/// What a connection asks for when it opens.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The first room. [`Hub::check_room`] tells whether it may be called so.
+    pub room: &'a str,
+    /// How it will speak and hear.
+    pub format: Format,
+    /// The name it would like; another is given, and the reason told, if that cannot be.
+    pub name: Option<&'a str>,
+    /// `html` only: the first message is the member's uid alone.
+    pub greet_with_uid: bool,
+    /// `json` only: what it has already heard in the room.
+    pub resume: Option<Resume<'a>>,
+}
+
+/// A position in a room's history, as a client knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resume<'a> {
+    /// The offset of the last message it has heard.
+    pub since: u64,
+    /// The incarnation of the history in which that was.
+    pub epoch: &'a str,
+}

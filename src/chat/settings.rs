@@ -1,0 +1,63 @@
+//! The limits of chat, and their defaults.
+
+use jiff::tz::TimeZone;
+
+/// What the person who runs the server decides. A limit of 0 is no limit, unless it says otherwise.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the server calls itself to `json` clients, as in `throng/0.1.0`.
+    pub server: String,
+    /// The zone of the times in `lines` and `html`.
+    pub time_zone: TimeZone,
+    /// Bytes of a WebSocket message. Only told to `json` clients: the caller enforces it.
+    pub max_message: usize,
+    /// Bytes of what is said in one message (not in `raw`).
+    pub max_text: usize,
+    /// Bytes of a room's name.
+    pub max_room: usize,
+    /// Characters of a member's name.
+    pub max_name: usize,
+    /// Rooms in all, counting the empty ones whose history is kept.
+    pub max_rooms: usize,
+    /// Rooms one `json` client may be in.
+    pub max_rooms_joined: usize,
+    /// Members up to which a room tells each coming and going and lists its members; beyond it, it counts them.
+    /// 0: always only counts.
+    pub presence_limit: usize,
+    /// Messages a room remembers. 0: none.
+    pub history_messages: usize,
+    /// Bytes a room remembers: of texts, names and ids, and 64 more for each message. 0: none.
+    pub history_bytes: usize,
+    /// Bytes all rooms together remember.
+    pub history_total: usize,
+    /// Messages a second from one client, over time.
+    pub rate: u32,
+    /// Messages at once from a client that was quiet. 0 is the same as 1.
+    pub burst: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            server: concat!("throng/", env!("CARGO_PKG_VERSION")).to_owned(),
+            time_zone: TimeZone::UTC,
+            max_message: 64 * 1024,
+            max_text: 16 * 1024,
+            max_room: 64,
+            max_name: 32,
+            max_rooms: 100_000,
+            max_rooms_joined: 32,
+            presence_limit: 100,
+            history_messages: 100,
+            history_bytes: 256 * 1024,
+            history_total: 256 * 1024 * 1024,
+            rate: 50,
+            burst: 100,
+        }
+    }
+}
+
+/// Whether `value` is beyond `limit`, where a limit of 0 is none.
+pub(super) fn exceeds(value: usize, limit: usize) -> bool {
+    limit != 0 && value > limit
+}

@@ -303,7 +303,7 @@ impl<A: App> EventLoop<A> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    log::debug!("{}: {error}", self.input(conn).peer);
+                    log::debug!("{conn}: {error}");
                     self.outbound.kill(conn);
                     break;
                 }
@@ -395,10 +395,9 @@ impl<A: App> EventLoop<A> {
     }
 
     fn on_head(&mut self, conn: ConnId, head: &[u8]) {
-        let peer = self.input(conn).peer;
         let answer = Request::parse(head, &self.limits.head, |request| {
             let keeps_alive = request.keeps_alive() && !request.has_body();
-            (self.app.on_request(request, peer), request.method == "HEAD", keeps_alive)
+            (self.app.on_request(conn, request), request.method == "HEAD", keeps_alive)
         });
         match answer {
             Err(error) => self.refuse(conn, &error.response()),
@@ -434,7 +433,7 @@ impl<A: App> EventLoop<A> {
 
     /// Answers with an error and ends the connection.
     fn refuse(&mut self, conn: ConnId, response: &Response) {
-        log::debug!("{}: refused with status {}", self.input(conn).peer, response.status);
+        log::debug!("{conn}: refused with status {}", response.status);
         response.encode(false, false, self.outbound.answers());
         self.end_http(conn);
     }
@@ -454,7 +453,7 @@ impl<A: App> EventLoop<A> {
             if self.must_pause(conn) {
                 return;
             }
-            let Some(Input { state, peer, .. }) = &mut self.inputs[conn.slot as usize] else { return };
+            let Some(Input { state, .. }) = &mut self.inputs[conn.slot as usize] else { return };
             let (protocol, session) = match state {
                 State::Open { protocol, session } => (protocol, Some(session)),
                 State::Closing { protocol } => (protocol, None),
@@ -471,17 +470,15 @@ impl<A: App> EventLoop<A> {
                 Ok(Some(Event::Ping(payload))) => self.outbound.pong(conn, &payload),
                 Ok(Some(Event::Pong(_))) => {}
                 Ok(Some(Event::Close(close))) => {
-                    log::debug!(
-                        "{peer}: closed by the peer with {:?}",
-                        close.as_ref().map(|close| close.code.0)
-                    );
+                    let code = close.as_ref().map_or("no code".into(), |close| close.code.0.to_string());
+                    log::debug!("{conn}: closed by the peer with {code}");
                     self.end_session(conn);
                     self.outbound.answer_close(conn, close.map(|close| close.code));
                     return;
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    log::debug!("{peer}: failed with {}: {error}", error.close_code().0);
+                    log::debug!("{conn}: failed with {}: {error}", error.close_code().0);
                     self.end_session(conn);
                     self.outbound.fail(conn, error.close_code(), &error.to_string());
                     return;
@@ -533,7 +530,7 @@ impl<A: App> EventLoop<A> {
 
     /// The peer has ended its side. What it is owed is still delivered.
     fn on_end(&mut self, conn: ConnId) {
-        log::debug!("{}: ended by the peer", self.input(conn).peer);
+        log::debug!("{conn}: ended by the peer");
         self.end_session(conn);
         self.timers.close.stop(conn.slot);
         self.outbound.finish(conn, Finish::Drop);
@@ -603,7 +600,7 @@ impl<A: App> EventLoop<A> {
                 } else {
                     self.per_address.release(input.peer.ip());
                 }
-                log::debug!("{}: disconnected", input.peer);
+                log::debug!("{conn}: disconnected");
             }
             drop(self.outbound.remove(conn));
             self.accept_paused_until = None;
@@ -666,7 +663,7 @@ impl<A: App> EventLoop<A> {
             is_hung_up: false,
             is_refused: refusal.is_some(),
         });
-        log::debug!("{peer}: connected");
+        log::debug!("{conn}: connected from {peer}");
         if let Some(stream) = self.outbound.transport(conn) {
             let token = Token((conn.generation as usize) << 32 | slot);
             let both = Interest::READABLE | Interest::WRITABLE;

@@ -19,7 +19,6 @@ pub use outbound::Outbound;
 use crate::ws::head::{self, Request, Response};
 use crate::ws::{Message, handshake};
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// A connection, also after it has ended.
@@ -29,6 +28,13 @@ pub struct ConnId {
     pub slot: u32,
     /// Counts up with each connection accepted; tells the holders of one slot apart.
     pub generation: u32,
+}
+
+impl std::fmt::Display for ConnId {
+    /// As it stands in the log: the how-manieth connection it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}", self.generation)
+    }
 }
 
 /// A set of connections that are sent the same messages. The number is the application's to choose, small and
@@ -48,7 +54,7 @@ pub trait App {
     type Session;
 
     /// Answers a request head.
-    fn on_request(&mut self, request: &Request<'_>, peer: SocketAddr) -> Answer<Self::Session>;
+    fn on_request(&mut self, conn: ConnId, request: &Request<'_>) -> Answer<Self::Session>;
     /// A connection was upgraded; what is sent here follows the handshake's answer.
     fn on_open(&mut self, conn: ConnId, session: &mut Self::Session, out: &mut Outbound);
     /// A message came.

@@ -147,7 +147,7 @@ mod tests {
             fifo.start(slot, origin + second * SECOND);
         }
         assert_eq!(fifo.due(), Some(origin + 10 * SECOND));
-        assert_eq!(drain(&mut fifo, origin + 10 * SECOND - Duration::from_millis(1)), []);
+        assert_eq!(drain(&mut fifo, origin + 10 * SECOND - Duration::from_millis(1)), [0u32; 0]);
         assert_eq!(drain(&mut fifo, origin + 11 * SECOND), [5, 0]);
         assert_eq!(fifo.oldest(), Some(9));
         assert_eq!(drain(&mut fifo, origin + 60 * SECOND), [9]);

@@ -1,0 +1,394 @@
+//! The command line: every setting with its default and its reason, as a flag and as an environment variable.
+
+use crate::chat;
+use crate::net;
+use crate::server::{self, Origin};
+use crate::ws::head;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A WebSocket chat and broadcast server for very many connections on one thread.
+///
+/// Without a command it serves. Sizes are written 65536, 64KiB or 1MiB, times 500ms, 10s or 1m.
+/// A limit of 0 is none.
+#[derive(Debug, Parser)]
+#[command(name = "throng", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve chat, echo and the page (the default)
+    Serve(Box<Serve>),
+}
+
+impl Cli {
+    /// What is to be served.
+    pub fn into_serve(self) -> Serve {
+        match self.command {
+            Some(Command::Serve(serve)) => *serve,
+            None => self.serve,
+        }
+    }
+}
+
+/// The settings of `throng serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// Address to listen on; may be repeated
+    #[arg(long, env = "THRONG_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080", value_delimiter = ',', value_parser = address)]
+    pub listen: Vec<SocketAddr>,
+    /// Log connections; twice: messages too
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Serve the page from this folder and not from the program
+    #[arg(long, env = "THRONG_STATIC_DIR", value_name = "DIR")]
+    pub static_dir: Option<PathBuf>,
+    /// Allow pages of this origin to connect, besides the server's own; * for all; may be repeated
+    #[arg(long, env = "THRONG_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',', value_parser = origin)]
+    pub allow_origin: Vec<Origin>,
+    /// Append this to each text that is echoed
+    #[arg(
+        long,
+        env = "THRONG_ECHO_SUFFIX",
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub echo_suffix: String,
+    /// Time for all connections to end after SIGINT or SIGTERM; a second signal ends at once
+    #[arg(long, env = "THRONG_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub shutdown_timeout: Duration,
+
+    /// Connections in all; 0: what the file limit allows
+    #[arg(
+        help_heading = "Limits of connections",
+        long,
+        env = "THRONG_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub max_connections: usize,
+    /// Connections from one address; loopback does not count
+    #[arg(
+        help_heading = "Limits of connections",
+        long,
+        env = "THRONG_MAX_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub max_per_address: usize,
+    /// Unfinished opening handshakes in all; beyond it the oldest is dropped
+    #[arg(
+        help_heading = "Limits of connections",
+        long,
+        env = "THRONG_MAX_HANDSHAKES",
+        value_name = "N",
+        default_value_t = 1000
+    )]
+    pub max_handshakes: usize,
+    /// Silence of a peer after which it is pinged
+    #[arg(help_heading = "Limits of connections", long, env = "THRONG_PING_AFTER", value_name = "TIME", default_value = "25s", value_parser = time)]
+    pub ping_after: Duration,
+    /// Time for the answer to a ping
+    #[arg(help_heading = "Limits of connections", long, env = "THRONG_PONG_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
+    pub pong_timeout: Duration,
+    /// Time for the peer's part in closing a connection
+    #[arg(help_heading = "Limits of connections", long, env = "THRONG_CLOSE_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub close_timeout: Duration,
+
+    /// The first line of a request
+    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_MAX_REQUEST_LINE", value_name = "BYTES", default_value = "8KiB", value_parser = size)]
+    pub max_request_line: usize,
+    /// A whole request head
+    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_MAX_HEAD", value_name = "BYTES", default_value = "16KiB", value_parser = size)]
+    pub max_head: usize,
+    /// Header fields of a request
+    #[arg(
+        help_heading = "Limits of HTTP",
+        long,
+        env = "THRONG_MAX_HEADERS",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub max_headers: usize,
+    /// Time for a whole request head
+    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_HEAD_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub head_timeout: Duration,
+    /// Time between the requests of a kept connection
+    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_KEEP_ALIVE_TIMEOUT", value_name = "TIME", default_value = "15s", value_parser = time)]
+    pub keep_alive_timeout: Duration,
+    /// Requests on one connection
+    #[arg(
+        help_heading = "Limits of HTTP",
+        long,
+        env = "THRONG_KEEP_ALIVE_REQUESTS",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub keep_alive_requests: u32,
+
+    /// A message of chat
+    #[arg(help_heading = "Limits of messages", long, env = "THRONG_MAX_MESSAGE", value_name = "BYTES", default_value = "64KiB", value_parser = size)]
+    pub max_message: usize,
+    /// A message that is echoed, or relayed in format raw
+    #[arg(help_heading = "Limits of messages", long, env = "THRONG_MAX_ECHO_MESSAGE", value_name = "BYTES", default_value = "16MiB", value_parser = size)]
+    pub max_echo_message: usize,
+    /// Time for a message, from its first byte to its last
+    #[arg(help_heading = "Limits of messages", long, env = "THRONG_MESSAGE_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = time)]
+    pub message_timeout: Duration,
+    /// Messages a second from one connection (chat only)
+    #[arg(
+        help_heading = "Limits of messages",
+        long,
+        env = "THRONG_RATE",
+        value_name = "N",
+        default_value_t = 50
+    )]
+    pub rate: u32,
+    /// Messages at once from a connection that was quiet
+    #[arg(
+        help_heading = "Limits of messages",
+        long,
+        env = "THRONG_BURST",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub burst: u32,
+
+    /// Bytes that may wait for one connection; beyond it the connection is closed with 1013
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_MAX_QUEUE", value_name = "BYTES", default_value = "1MiB", value_parser = size)]
+    pub max_queue: usize,
+    /// Bytes that may wait for one connection for a while only
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_HIGH_WATER", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
+    pub high_water: usize,
+    /// That while
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_HIGH_WATER_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub high_water_timeout: Duration,
+    /// Time for a connection with waiting bytes to take one
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_STALL_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
+    pub stall_timeout: Duration,
+    /// A peer is not read from while more than this waits for it
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_PAUSE_ABOVE", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
+    pub pause_above: usize,
+    /// Reading goes on when no more than this waits
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_RESUME_BELOW", value_name = "BYTES", default_value = "64KiB", value_parser = size)]
+    pub resume_below: usize,
+    /// A room that was just flushed waits this long for more to send in one write; 0: not at all
+    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_COALESCE", value_name = "TIME", default_value = "5ms", value_parser = time)]
+    pub coalesce: Duration,
+
+    /// What is said in one message
+    #[arg(help_heading = "Limits of chat", long, env = "THRONG_MAX_TEXT", value_name = "BYTES", default_value = "16KiB", value_parser = size)]
+    pub max_text: usize,
+    /// The name of a room
+    #[arg(help_heading = "Limits of chat", long, env = "THRONG_MAX_ROOM_NAME", value_name = "BYTES", default_value = "64", value_parser = size)]
+    pub max_room_name: usize,
+    /// The name of a member
+    #[arg(
+        help_heading = "Limits of chat",
+        long,
+        env = "THRONG_MAX_NAME",
+        value_name = "CHARACTERS",
+        default_value_t = 32
+    )]
+    pub max_name: usize,
+    /// Rooms in all, the empty ones with a history too
+    #[arg(
+        help_heading = "Limits of chat",
+        long,
+        env = "THRONG_MAX_ROOMS",
+        value_name = "N",
+        default_value_t = 100_000
+    )]
+    pub max_rooms: usize,
+    /// Rooms that one connection is in
+    #[arg(
+        help_heading = "Limits of chat",
+        long,
+        env = "THRONG_MAX_ROOMS_JOINED",
+        value_name = "N",
+        default_value_t = 32
+    )]
+    pub max_rooms_joined: usize,
+    /// Members up to which a room tells who comes and goes; beyond it, only how many there are. 0: always so
+    #[arg(
+        help_heading = "Limits of chat",
+        long,
+        env = "THRONG_PRESENCE_LIMIT",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub presence_limit: usize,
+    /// Messages that a room remembers; 0: none
+    #[arg(
+        help_heading = "Limits of chat",
+        long,
+        env = "THRONG_HISTORY",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub history: usize,
+    /// Bytes that a room remembers; 0: none
+    #[arg(help_heading = "Limits of chat", long, env = "THRONG_HISTORY_BYTES", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
+    pub history_bytes: usize,
+    /// Bytes that all rooms remember
+    #[arg(help_heading = "Limits of chat", long, env = "THRONG_HISTORY_TOTAL", value_name = "BYTES", default_value = "256MiB", value_parser = size)]
+    pub history_total: usize,
+}
+
+impl Serve {
+    /// The limits of the loop; `max_connections` is what the flag and the file limit come to.
+    pub fn net(&self, max_connections: usize) -> net::Limits {
+        net::Limits {
+            head: head::Limits {
+                request_line: self.max_request_line,
+                head: self.max_head,
+                fields: self.max_headers,
+            },
+            head_timeout: self.head_timeout,
+            max_unfinished: self.max_handshakes,
+            keep_alive_timeout: self.keep_alive_timeout,
+            keep_alive_requests: self.keep_alive_requests,
+            message_timeout: self.message_timeout,
+            ping_after: self.ping_after,
+            pong_timeout: self.pong_timeout,
+            close_timeout: self.close_timeout,
+            max_queue: self.max_queue,
+            high_water: self.high_water,
+            high_water_timeout: self.high_water_timeout,
+            stall_timeout: self.stall_timeout,
+            pause_above: self.pause_above,
+            resume_below: self.resume_below,
+            max_connections,
+            max_per_address: self.max_per_address,
+            coalesce: self.coalesce,
+            shutdown_timeout: self.shutdown_timeout,
+        }
+    }
+
+    /// The limits of chat.
+    pub fn chat(&self, time_zone: jiff::tz::TimeZone) -> chat::Settings {
+        chat::Settings {
+            server: concat!("throng/", env!("CARGO_PKG_VERSION")).to_owned(),
+            time_zone,
+            max_message: self.max_message,
+            max_text: self.max_text,
+            max_room: self.max_room_name,
+            max_name: self.max_name,
+            max_rooms: self.max_rooms,
+            max_rooms_joined: self.max_rooms_joined,
+            presence_limit: self.presence_limit,
+            history_messages: self.history,
+            history_bytes: self.history_bytes,
+            history_total: self.history_total,
+            rate: self.rate,
+            burst: self.burst,
+        }
+    }
+
+    /// What the server does beside.
+    pub fn server(&self) -> server::Settings {
+        server::Settings {
+            allowed_origins: self.allow_origin.clone(),
+            echo_suffix: self.echo_suffix.clone(),
+            max_message: self.max_message,
+            max_echo_message: self.max_echo_message,
+        }
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let addresses =
+        text.to_socket_addrs().map_err(|error| format!("{error}; write HOST:PORT, as in 0.0.0.0:8080"));
+    addresses?.next().ok_or_else(|| "the host has no address".to_owned())
+}
+
+fn origin(text: &str) -> Result<Origin, String> {
+    if text == "*" {
+        return Ok(Origin::Any);
+    }
+    let is_origin = text.split_once("://").is_some_and(|(scheme, host)| {
+        !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])
+    });
+    match is_origin {
+        true => Ok(Origin::Is(text.to_ascii_lowercase())),
+        false => Err("write scheme://host or scheme://host:port, as in https://chat.example.com".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => 0,
+    };
+    digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|_| unit > 0)
+        .ok_or_else(|| "write a size as in 65536, 64KiB or 1MiB".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .ok_or_else(|| "write a time as in 500ms, 10s or 1m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_serving_is_the_default() {
+        Cli::command().debug_assert();
+        let bare = Cli::parse_from(["throng", "--listen", "[::1]:0", "-vv"]).into_serve();
+        let named = Cli::parse_from(["throng", "serve", "--listen", "[::1]:0", "-vv"]).into_serve();
+        assert_eq!((bare.listen, bare.verbose), (named.listen, named.verbose));
+    }
+
+    #[test]
+    fn the_defaults_shown_are_those_of_the_library() {
+        let serve = Cli::parse_from(["throng"]).into_serve();
+        assert_eq!(format!("{:?}", serve.net(0)), format!("{:?}", net::Limits::default()));
+        let chat = serve.chat(jiff::tz::TimeZone::UTC);
+        assert_eq!(format!("{chat:?}"), format!("{:?}", chat::Settings::default()));
+    }
+
+    #[test]
+    fn sizes_times_and_origins_are_read_as_people_write_them() {
+        assert_eq!(size("64KiB"), Ok(65536));
+        assert_eq!(size("16 MiB"), Ok(16 << 20));
+        assert_eq!(size("0"), Ok(0));
+        for wrong in ["", "KiB", "-1", "1.5MiB", "64KB", "99999999999GiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        for wrong in ["", "5", "-5s", "soon"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(origin("*"), Ok(Origin::Any));
+        assert_eq!(origin("https://Chat.Example"), Ok(Origin::Is("https://chat.example".into())));
+        for wrong in ["chat.example", "https://", "https://chat.example/"] {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+}

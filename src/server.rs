@@ -1,0 +1,345 @@
+//! The joint between the loop and the chat: routes a request, turns messages into what members do, and what rooms
+//! say into frames.
+
+use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume};
+use crate::http::Site;
+use crate::net::{Answer, App, ConnId, GroupId, Outbound};
+use crate::ws::handshake::{self, Accepted};
+use crate::ws::head::{Request, Response};
+use crate::ws::{CloseCode, Message, Opcode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+use std::time::Instant;
+
+/// Characters of a message that are logged with `-vv`.
+const LOGGED: usize = 200;
+/// The room of those who name none.
+const LOBBY: &str = "lobby";
+/// Subprotocols and the formats that they stand for.
+const SUBPROTOCOLS: [(&str, Format); 2] = [("throng.v1", Format::Json), ("chat", Format::Lines)];
+
+/// What the server does beside the limits of the loop and of chat.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Origins allowed beside the server's own.
+    pub allowed_origins: Vec<Origin>,
+    /// Appended to each text that is echoed.
+    pub echo_suffix: String,
+    /// Limit on a message of chat in bytes; 0 turns it off.
+    pub max_message: usize,
+    /// Limit on a message that is echoed or relayed as it came, in bytes; 0 turns it off.
+    pub max_echo_message: usize,
+}
+
+/// An origin that `--allow-origin` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `*`: all of them.
+    Any,
+    /// `scheme://host[:port]`, in lower case.
+    Is(String),
+}
+
+/// The application: chat, echo and the page.
+pub struct Server {
+    settings: Settings,
+    site: Site,
+    hub: Hub,
+    clock: fn() -> Timestamp,
+    echoed: String,
+}
+
+/// What is kept of a WebSocket connection.
+#[derive(Debug)]
+pub enum Session {
+    /// Each message comes back.
+    Echo,
+    /// A member of chat; what it asked for, until it is open.
+    Chat(Option<Box<Wish>>),
+}
+
+/// What the request for a chat connection asks for.
+#[derive(Debug)]
+pub struct Wish {
+    room: String,
+    format: Format,
+    name: Option<String>,
+    greet_with_uid: bool,
+    resume: Option<(u64, String)>,
+}
+
+impl Server {
+    /// A server that asks `clock` for the time of day.
+    pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
+        Server { settings, site, hub, clock, echoed: String::new() }
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: Instant::now(), time: (self.clock)() }
+    }
+
+    fn answer(&self, request: &Request<'_>) -> Result<Answer<Session>, Response> {
+        let path = request.path();
+        let room = match path {
+            "/" if handshake::wants_websocket(request) => Some(LOBBY),
+            "/chat" => Some(LOBBY),
+            path => path.strip_prefix("/chat/").filter(|room| !room.is_empty() && !room.contains('/')),
+        };
+        let is_echo = matches!(path, "/echo" | "/chatsocket");
+        if room.is_none() && !is_echo || !matches!(request.method, "GET" | "HEAD") {
+            return Ok(Answer::Reply(self.site.answer(request)));
+        }
+        let key = handshake::check(request).map_err(|refusal| refusal.response())?;
+        if !self.allows_origin(request) {
+            return Err(Response::text(
+                403,
+                "Pages of this origin may not connect; the server's --allow-origin names those that may.",
+            ));
+        }
+        let Some(room) = room else {
+            let accepted = Accepted { key, subprotocol: None };
+            return Ok(Answer::Upgrade {
+                accepted,
+                max_message: self.settings.max_echo_message,
+                session: Session::Echo,
+            });
+        };
+        let default = if path == "/" { Format::Lines } else { Format::Json };
+        let (wish, subprotocol) =
+            self.wish(request, room, default).map_err(|why| Response::text(400, why))?;
+        let max_message = match wish.format {
+            Format::Raw => self.settings.max_echo_message,
+            Format::Json | Format::Lines | Format::Html => self.settings.max_message,
+        };
+        let accepted = Accepted { key, subprotocol };
+        Ok(Answer::Upgrade { accepted, max_message, session: Session::Chat(Some(Box::new(wish))) })
+    }
+
+    /// Reads what a chat connection asks for, and which subprotocol is answered.
+    fn wish(
+        &self,
+        request: &Request<'_>,
+        room: &str,
+        default: Format,
+    ) -> Result<(Wish, Option<&'static str>), String> {
+        let room =
+            percent_decode_str(room).decode_utf8().map_err(|_| "The room's name is not UTF-8.")?.into_owned();
+        let mut wish = Wish { room, format: default, name: None, greet_with_uid: false, resume: None };
+        let (mut since, mut epoch) = (None, None);
+        for (name, value) in form_urlencoded::parse(request.query().as_bytes()) {
+            match &*name {
+                "format" => {
+                    wish.format =
+                        Format::parse(&value).ok_or("The format is one of json, lines, html and raw.")?;
+                }
+                "name" => wish.name = Some(value.into_owned()),
+                "greeting" => wish.greet_with_uid = value == "uid",
+                "since" => since = value.parse().ok(),
+                "epoch" => epoch = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        wish.resume = since.zip(epoch);
+        let offered = request.list("sec-websocket-protocol");
+        let chosen =
+            offered.filter_map(|name| SUBPROTOCOLS.into_iter().find(|(known, _)| *known == name)).next();
+        if let Some((_, format)) = chosen {
+            wish.format = format;
+        }
+        // A `json` client is told after the handshake, since a browser keeps the status of a refused one to itself.
+        if wish.format != Format::Json {
+            self.hub.check_room(&wish.room)?;
+        }
+        Ok((wish, chosen.map(|(name, _)| name)))
+    }
+
+    /// Whether the page that makes the request may: none (not a browser), the server's own, or one that was allowed.
+    fn allows_origin(&self, request: &Request<'_>) -> bool {
+        if !request.has("origin") {
+            return true;
+        }
+        let (Some(origin), Some(host)) = (request.only("origin"), request.only("host")) else { return false };
+        let origin = origin.to_ascii_lowercase();
+        is_same_origin(&origin, &host.to_ascii_lowercase())
+            || self.settings.allowed_origins.iter().any(|allowed| match allowed {
+                Origin::Any => true,
+                Origin::Is(allowed) => *allowed == origin,
+            })
+    }
+}
+
+/// Whether an origin is that of the host asked. Behind a proxy that ends TLS the scheme cannot be known, so it only
+/// tells which port may be left out.
+fn is_same_origin(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    authority.strip_suffix(port).unwrap_or(authority) == host.strip_suffix(port).unwrap_or(host)
+}
+
+impl App for Server {
+    type Session = Session;
+
+    fn on_request(&mut self, conn: ConnId, request: &Request<'_>) -> Answer<Session> {
+        let answer = self.answer(request).unwrap_or_else(Answer::Reply);
+        let status = match &answer {
+            Answer::Upgrade { .. } => 101,
+            Answer::Reply(response) => response.status,
+        };
+        log::debug!("{conn}: {} {:?} → {status}", request.method, request.target);
+        match answer {
+            Answer::Reply(response) => {
+                let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&(self.clock)());
+                Answer::Reply(response.with("Date", date.unwrap_or_default()))
+            }
+            upgrade => upgrade,
+        }
+    }
+
+    fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound) {
+        let Session::Chat(wish) = session else { return };
+        let Some(wish) = wish.take() else { return };
+        let entry = Entry {
+            room: &wish.room,
+            format: wish.format,
+            name: wish.name.as_deref(),
+            greet_with_uid: wish.greet_with_uid,
+            resume: wish.resume.as_ref().map(|(since, epoch)| Resume { since: *since, epoch }),
+        };
+        self.hub.enter(client(conn), &entry, self.now(), &mut Frames(out));
+    }
+
+    fn on_message(&mut self, conn: ConnId, session: &mut Session, message: &Message<'_>, out: &mut Outbound) {
+        log::trace!("{conn}: {}", Logged(message));
+        match session {
+            Session::Chat(_) => {
+                let payload = match message {
+                    Message::Text(text) => Payload::Text(text),
+                    Message::Binary(bytes) => Payload::Binary(bytes),
+                };
+                self.hub.receive(client(conn), payload, self.now(), &mut Frames(out));
+            }
+            Session::Echo => match message {
+                Message::Text(text) if !self.settings.echo_suffix.is_empty() => {
+                    self.echoed.clear();
+                    self.echoed.push_str(text);
+                    self.echoed.push_str(&self.settings.echo_suffix);
+                    out.send(conn, Opcode::Text, self.echoed.as_bytes());
+                }
+                message => out.send(conn, message.opcode(), message.payload()),
+            },
+        }
+    }
+
+    fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound) {
+        if let Session::Chat(_) = session {
+            self.hub.exit(client(conn), self.now(), &mut Frames(out));
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.hub.due()
+    }
+
+    fn on_due(&mut self, now: Instant, out: &mut Outbound) {
+        let now = Now { instant: now, time: (self.clock)() };
+        self.hub.tick(now, &mut Frames(out));
+    }
+}
+
+/// Chat's output as frames. A client is named as its connection is, and a channel as its group.
+struct Frames<'a>(&'a mut Outbound);
+
+impl Outbox for Frames<'_> {
+    fn send(&mut self, to: ClientId, payload: Payload<'_>) {
+        let (opcode, bytes) = frame(payload);
+        self.0.send(conn(to), opcode, bytes);
+    }
+
+    fn publish(&mut self, to: Channel, payload: Payload<'_>) {
+        let (opcode, bytes) = frame(payload);
+        self.0.publish(group(to), opcode, bytes);
+    }
+
+    fn subscribe(&mut self, client: ClientId, to: Channel) {
+        self.0.subscribe(conn(client), group(to));
+    }
+
+    fn unsubscribe(&mut self, client: ClientId, from: Channel) {
+        self.0.unsubscribe(conn(client), group(from));
+    }
+
+    fn dismiss(&mut self, client: ClientId, why: Dismissal) {
+        let code = match why {
+            Dismissal::Logout => CloseCode::NORMAL,
+            Dismissal::BinaryUnsupported => CloseCode::UNSUPPORTED,
+            Dismissal::RateLimited { .. } => CloseCode::POLICY,
+            Dismissal::RoomsFull => CloseCode::TRY_AGAIN_LATER,
+        };
+        self.0.close(conn(client), code, &why.to_string());
+    }
+}
+
+fn client(ConnId { slot, generation }: ConnId) -> ClientId {
+    ClientId { slot, generation }
+}
+
+fn conn(ClientId { slot, generation }: ClientId) -> ConnId {
+    ConnId { slot, generation }
+}
+
+fn group(channel: Channel) -> GroupId {
+    GroupId((channel.room.index() * Format::ALL.len() + channel.format as usize) as u32)
+}
+
+fn frame<'p>(payload: Payload<'p>) -> (Opcode, &'p [u8]) {
+    match payload {
+        Payload::Text(text) => (Opcode::Text, text.as_bytes()),
+        Payload::Binary(bytes) => (Opcode::Binary, bytes),
+    }
+}
+
+/// A message as it stands in the log: quoted, so that it cannot forge a line, and cut.
+struct Logged<'m>(&'m Message<'m>);
+
+impl std::fmt::Display for Logged<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let len = self.0.payload().len();
+        let (kind, start): (_, Cow<'_, str>) = match self.0 {
+            Message::Text(text) => {
+                let end = text.char_indices().nth(LOGGED).map_or(len, |(index, _)| index);
+                ("text", Cow::Borrowed(&text[..end]))
+            }
+            Message::Binary(bytes) => ("binary", String::from_utf8_lossy(&bytes[..len.min(LOGGED)])),
+        };
+        let cut = if start.len() < len { "…" } else { "" };
+        write!(f, "{kind} of {len} bytes: {start:?}{cut}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_the_servers_own_whatever_the_case_and_the_schemes_port() {
+        assert!(is_same_origin("http://chat.example", "chat.example"));
+        assert!(is_same_origin("https://chat.example", "chat.example:443"));
+        assert!(is_same_origin("http://127.0.0.1:8080", "127.0.0.1:8080"));
+        assert!(is_same_origin("http://[::1]:8080", "[::1]:8080"));
+        assert!(!is_same_origin("http://chat.example:8080", "chat.example"));
+        assert!(!is_same_origin("http://evil.example", "chat.example"));
+        assert!(!is_same_origin("null", "chat.example"));
+    }
+
+    #[test]
+    fn a_logged_message_is_quoted_and_cut_at_200_characters() {
+        let text = Message::Text("a\n\"b\"".into());
+        assert_eq!(Logged(&text).to_string(), r#"text of 5 bytes: "a\n\"b\"""#);
+        let long = Message::Text("好".repeat(201).into());
+        assert_eq!(Logged(&long).to_string(), format!("text of 603 bytes: {:?}…", "好".repeat(200)));
+        let binary = Message::Binary(b"\xff\x00"[..].into());
+        assert_eq!(Logged(&binary).to_string(), "binary of 2 bytes: \"\u{fffd}\\0\"");
+    }
+}

@@ -1,6 +1,63 @@
-//! throng
+//! throng: a WebSocket chat and broadcast server for very many connections on one thread.
+//!
+//! This page is the architecture. It follows a byte:
+//!
+//! ```text
+//! socket → frames → messages → room → outbound queues → socket
+//! ```
+//!
+//! 1. The loop ([`net::EventLoop`]) is told by the system that a socket has something, and reads it into its one
+//!    receive buffer.
+//! 2. The protocol ([`ws::Protocol`]) finds frames there and hands out messages: where they lie if they lie whole,
+//!    else gathered from however many reads they came in. Until a connection has spoken HTTP
+//!    ([`ws::head`], [`ws::handshake`]) it has no protocol.
+//! 3. The application ([`server::Server`]) is handed the message and asks the chat ([`chat::Hub`]), which decides who
+//!    hears what and writes it once in each format that somebody in the room wants.
+//! 4. What the room says is appended to the batch of one group of connections ([`net::Outbound`]), as a frame.
+//! 5. When everything that was ready has been handled, each member of the group is written to, straight from the
+//!    batch: one `write` for all that the room said meanwhile. Only what a socket refuses is queued for that
+//!    connection alone.
+//!
+//! Each step hands its result to the next and does not look back. Handlers only enqueue: nothing is written, freed or
+//! called back inside one.
+//!
+//! # Layers
+//!
+//! | module | owns | may use | never |
+//! |---|---|---|---|
+//! | [`ws`] | the protocol, of both ends, without I/O and clock | httparse, sha1, base64, bytes | sockets, chat |
+//! | [`net`] | the loop: sockets, connections, queues, timeouts | `ws`, mio, slab | chat |
+//! | [`http`] | the page and its assets | `ws` (request and response) | chat, mio |
+//! | [`chat`] | rooms, members, presence, history, formats | serde_json, jiff | sockets, frames, clocks |
+//! | [`server`] | the joint of the four above | all | |
+//! | [`config`], `main` | the command line | all | |
+//!
+//! To read it: [`ws::frame`], [`ws::protocol`], [`net`], `net/event_loop.rs`, [`net::outbound`], [`chat`],
+//! [`server`].
+//!
+//! # What makes it small and fast
+//!
+//! - **An idle connection owns no buffer.** It is a slab entry for what it is owed and one for what it has sent; bytes
+//!   of its own exist only while a message is unfinished or a socket refuses.
+//! - **Interest is registered once**, edge-triggered, for both directions. A read that fills less than the buffer has
+//!   emptied the socket, so there is no second read to be told `EAGAIN`. What a connection may have read in one
+//!   tick is limited; the rest is taken in the next.
+//! - **A broadcast is encoded once** a format. A member costs a walk over an array in accept order, one
+//!   `write`, and nothing else: no copy, no allocation, no reference count.
+//! - **A room that was just flushed waits a few milliseconds** for more to say in the same `write`; a quiet one does
+//!   not wait at all.
+//! - **Timeouts are FIFOs** ([`net::timers`]), since those of one kind are equally long.
+//!
+//! # What makes it safe
+//!
+//! Everything that a peer can make the server keep has a limit, in bytes and in time: heads, handshakes, messages,
+//! queues, histories, rooms. What waits for a peer because *others* talk is limited by closing it
+//! ([`net::Limits::max_queue`]); what waits because it asks *itself* is limited by not reading from it
+//! ([`net::Limits::pause_above`]). A slot's number is used again, but a [`net::ConnId`] carries a
+//! generation, so that neither a stale event nor a late timer meets a new connection.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
 pub mod chat;
 pub mod config;
 pub mod http;

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""What a crowd costs throng: memory and CPU of idle connections, and user time of a broadcast delivery.
+
+    cargo build --release && python3 benches/crowd.py [--members 5000] [--messages 400] [--idle 60] [--format raw]
+
+It starts target/release/throng by itself, opens the connections from this one process, and reads the server's
+/proc/PID/stat (ticks of 10 ms) and /proc/PID/status. Deliveries are counted to the byte: a run that loses one fails.
+"""
+import argparse, os, re, resource, selectors, signal, socket, subprocess, sys, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BINARY = os.environ.get("THRONG_BIN", os.path.join(HERE, "..", "target", "release", "throng"))
+HANDSHAKE = ("GET /chat/crowd?format={} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+
+
+class Server:
+    def __init__(self, *flags):
+        self.process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
+
+    def ticks(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return int(fields[11]), int(fields[12])
+
+    def rss(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read())[1]) * 1024
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def read_exactly(selector, want):
+    """Reads `want` bytes over all sockets together."""
+    got, deadline = 0, time.monotonic() + 60
+    while got < want:
+        for key, _ in selector.select(1):
+            got += len(key.fileobj.recv(1 << 20))
+        if time.monotonic() > deadline:
+            break
+    if got != want:
+        sys.exit(f"{got} bytes came, not {want}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--members", type=int, default=5000)
+    parser.add_argument("--messages", type=int, default=400)
+    parser.add_argument("--rate", type=float, default=20, help="messages a second")
+    parser.add_argument("--idle", type=float, default=60, help="seconds to watch")
+    parser.add_argument("--format", default="raw", choices=["raw", "json"])
+    parser.add_argument("flags", nargs="*", help="further flags of the server, after --")
+    args = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = Server("--rate", "0", *args.flags)
+    try:
+        measure(server, args)
+    finally:
+        server.stop()
+
+
+def measure(server, args):
+    selector = selectors.EpollSelector()
+    before, (user, system) = server.rss(), server.ticks()
+    sockets = []
+    for _ in range(args.members):
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        sock.sendall(HANDSHAKE.format(args.format).encode())
+        if b"101" not in sock.recv(4096):
+            sys.exit("a handshake was refused")
+        sockets.append(sock)
+        selector.register(sock, selectors.EVENT_READ)
+    time.sleep(1.5)
+    for sock in sockets:
+        try:
+            sock.recv(1 << 20, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+    accept = [now - then for now, then in zip(server.ticks(), (user, system))]
+    print(f"{args.members} connections: {(server.rss() - before) / args.members:.0f} bytes of RSS each; "
+          f"accept and handshake {sum(accept) * 1e4 / args.members:.1f} µs of CPU each")
+
+    user, system = server.ticks()
+    time.sleep(args.idle)
+    idle = [now - then for now, then in zip(server.ticks(), (user, system))]
+    print(f"idle for {args.idle:g} s: {idle[0]} user and {idle[1]} system ticks of 10 ms")
+    for sock in sockets:
+        try:
+            sock.recv(1 << 20, socket.MSG_DONTWAIT)  # pings
+        except BlockingIOError:
+            pass
+
+    text = b"x" * 64 if args.format == "raw" else b'{"type":"say","text":"' + b"x" * 64 + b'"}'
+    frame = bytes([0x81, 0x80 | len(text)]) + b"\0\0\0\0" + text
+    sender = sockets[0]
+    sender.sendall(frame)
+    time.sleep(1)
+    size = len(sender.recv(1 << 20))
+    read_exactly(selector, size * (args.members - 1))
+    user, system = server.ticks()
+    for offset in range(2, args.messages + 2):
+        started = time.monotonic()
+        sender.sendall(frame)
+        longer = len(str(offset)) - 1 if args.format == "json" else 0  # the offset stands in the message
+        read_exactly(selector, (size + longer) * args.members)
+        time.sleep(max(0, started + 1 / args.rate - time.monotonic()))
+    spent = [now - then for now, then in zip(server.ticks(), (user, system))]
+    deliveries = args.messages * args.members
+    print(f"{deliveries} deliveries of {size} bytes ({args.format}), none lost: "
+          f"{spent[0] * 1e4 / deliveries:.3f} µs user, {spent[1] * 1e4 / deliveries:.2f} µs system each")
+
+
+if __name__ == "__main__":
+    main()

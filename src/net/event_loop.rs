@@ -240,14 +240,19 @@ impl<A: App> EventLoop<A> {
                 if !self.outbound.is_present(conn) {
                     return None;
                 }
+                let mut has_input = event.is_readable();
                 if event.is_writable() {
                     self.outbound.writable(conn);
-                    self.resume(conn);
+                    has_input |= self.resume(conn);
                 }
                 if event.is_read_closed() || event.is_error() {
                     self.input(conn).is_hung_up = true;
+                    has_input = true;
                 }
-                self.read(conn);
+                // Of a new socket the system first tells that it can be written to, which is nothing to read.
+                if has_input {
+                    self.read(conn);
+                }
             }
         }
         None

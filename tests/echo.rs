@@ -1,0 +1,365 @@
+//! Echo: the WebSocket protocol as peers meet it over a socket.
+
+mod support;
+
+use std::io::{ErrorKind, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, PATIENCE, PING, PONG, Raw, Server, TEXT, close, frame,
+    handshake, header, text,
+};
+use tungstenite::Message;
+
+#[test]
+fn each_message_comes_back_with_its_type_and_content_in_every_length() {
+    let server = Server::start(&[]);
+    let mut client = server.ws("/echo");
+    let mut raw = server.open("/chatsocket");
+    for len in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
+        let letters = "x".repeat(len);
+        client.say(&letters);
+        assert_eq!(client.next(), Message::text(letters.clone()), "{len}");
+        let bytes: Vec<u8> = (0..len).map(|index| index as u8).collect();
+        client.send(Message::binary(bytes.clone()));
+        assert_eq!(client.next(), Message::binary(bytes.clone()), "{len}");
+        // That the header is the shortest is checked by `Raw::frame`.
+        raw.send(frame(FIN | BINARY, &bytes));
+        assert_eq!(raw.frame(), Frame { first: FIN | BINARY, payload: bytes });
+    }
+}
+
+#[test]
+fn a_message_may_be_as_long_as_its_limit_whole_and_in_fragments() {
+    let server = Server::start(&["--max-echo-message", "1000"]);
+    for len in [999, 1000] {
+        let mut raw = server.open("/echo");
+        let payload = vec![7; len];
+        raw.send(frame(FIN | BINARY, &payload));
+        assert_eq!(raw.frame().payload, payload);
+        raw.send(frame(BINARY, &payload[..600]));
+        raw.send(frame(FIN | CONTINUATION, &payload[600..]));
+        assert_eq!(raw.frame().payload, payload);
+    }
+    // Told by the header alone, whatever length it declares.
+    let fragments = [frame(BINARY, &[7; 600]), header(FIN | CONTINUATION, 401)].concat();
+    for over in [header(FIN | BINARY, 1001), header(FIN | TEXT, i64::MAX as u64), fragments] {
+        let mut raw = server.open("/echo");
+        raw.send(over);
+        let last = raw.frame();
+        let (code, reason) = last.close();
+        assert_eq!(code, 1009);
+        assert!(reason.contains("1000"), "{reason}");
+    }
+    server.assert_well();
+}
+
+#[test]
+fn without_flags_the_limit_is_16_mib() {
+    let server = Server::start(&[]);
+    let mut raw = server.open("/echo");
+    raw.send(header(FIN | BINARY, (16 << 20) + 1));
+    assert_eq!(raw.frame().close().0, 1009);
+    let mut raw = server.open("/echo");
+    let whole = frame(FIN | BINARY, &vec![5; 16 << 20]);
+    raw.send(whole);
+    let back = raw.frame();
+    assert!(back.payload.len() == 16 << 20 && back.payload.iter().all(|&byte| byte == 5));
+    // 0 turns it off; the queue's limit does not hold for what the peer itself sent and reads.
+    let unlimited = Server::start(&["--max-echo-message", "0"]);
+    let mut raw = unlimited.open("/echo");
+    raw.send(frame(FIN | BINARY, &vec![5; (16 << 20) + 1]));
+    assert_eq!(raw.frame().payload.len(), (16 << 20) + 1);
+}
+
+#[test]
+fn control_frames_between_fragments_are_answered_and_leave_the_message_whole() {
+    let server = Server::start(&[]);
+    let all = [
+        frame(TEXT, b"Hel"),
+        frame(FIN | PING, b"one"),
+        frame(CONTINUATION, b"lo"),
+        frame(FIN | PONG, b"nobody asked"),
+        frame(CONTINUATION, b""),
+        frame(FIN | PING, b""),
+        frame(FIN | CONTINUATION, b" there"),
+    ]
+    .concat();
+    for piece in [1, 3] {
+        let mut raw = server.open("/echo");
+        for bytes in all.chunks(piece) {
+            raw.send(bytes);
+        }
+        assert_eq!(raw.frame(), Frame { first: FIN | PONG, payload: b"one".to_vec() });
+        assert_eq!(raw.frame(), Frame { first: FIN | PONG, payload: Vec::new() });
+        assert_eq!(raw.frame().text(), "Hello there");
+    }
+}
+
+#[test]
+fn a_ping_is_answered_with_its_payload() {
+    let server = Server::start(&[]);
+    let mut raw = server.open("/echo");
+    for len in [0, 1, 125] {
+        let payload: Vec<u8> = (0..len).collect();
+        raw.send(frame(FIN | PING, &payload));
+        assert_eq!(raw.frame(), Frame { first: FIN | PONG, payload });
+    }
+}
+
+#[test]
+fn a_close_is_answered_with_its_code_and_ends_the_connection() {
+    let server = Server::start(&[]);
+    for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 4999] {
+        let mut raw = server.open("/echo");
+        raw.send([text("before"), close(code, "bye"), text("after")].concat());
+        assert_eq!(raw.frame().text(), "before");
+        assert_eq!(raw.frame().close().0, code);
+        raw.assert_ends();
+    }
+    let mut raw = server.open("/echo");
+    raw.send(frame(FIN | CLOSE, b""));
+    assert_eq!(raw.frame(), Frame { first: FIN | CLOSE, payload: Vec::new() });
+    raw.assert_ends();
+    let mut client = server.ws("/echo");
+    client.socket.close(None).unwrap();
+    while let Ok(message) = client.socket.read() {
+        assert!(message.is_close(), "{message:?}");
+    }
+}
+
+#[test]
+fn the_suffix_is_appended_to_text_alone() {
+    let server = Server::start(&["--echo-suffix", " (还)"]);
+    let mut client = server.ws("/chatsocket");
+    client.say("hello");
+    assert_eq!(client.text(), "hello (还)");
+    client.say("");
+    assert_eq!(client.text(), " (还)");
+    client.send(Message::binary(b"hello".to_vec()));
+    assert_eq!(client.next(), Message::binary(b"hello".to_vec()));
+}
+
+#[test]
+fn long_chinese_text_in_small_pieces_comes_back_whole() {
+    let server = Server::start(&[]);
+    let chinese = "聊天室里的人说了很多话".chars().cycle().take(20_000).collect::<String>();
+    assert_eq!(chinese.len(), 60_000);
+    let mut raw = server.open("/echo");
+    raw.send_in_pieces(text(&chinese), 128);
+    assert_eq!(raw.frame().text(), chinese);
+    // 128 is no multiple of 3: most fragments end inside a character.
+    let pieces: Vec<&[u8]> = chinese.as_bytes().chunks(128).collect();
+    for (index, piece) in pieces.iter().enumerate() {
+        let opcode = if index == 0 { TEXT } else { CONTINUATION };
+        let fin = if index + 1 == pieces.len() { FIN } else { 0 };
+        raw.send(frame(fin | opcode, piece));
+    }
+    assert_eq!(raw.frame().text(), chinese);
+}
+
+#[test]
+fn each_breach_of_the_protocol_has_its_close_code_and_disturbs_nobody() {
+    let server = Server::start(&["--max-echo-message", "1000"]);
+    let mut bystander = server.ws("/echo");
+    let mut breaches: Vec<(&str, Vec<u8>, u16)> = vec![
+        ("RSV1", frame(0xC1, b"a"), 1002),
+        ("RSV2", frame(0xA1, b"a"), 1002),
+        ("RSV3", frame(0x91, b"a"), 1002),
+        ("unmasked", vec![0x81, 0x01, b'a'], 1002),
+        ("a ping without FIN", frame(PING, b"a"), 1002),
+        ("a close without FIN", frame(CLOSE, b""), 1002),
+        ("a ping of 126 bytes", frame(FIN | PING, &[0; 126]), 1002),
+        ("a continuation of nothing", frame(FIN | CONTINUATION, b"a"), 1002),
+        ("a continuation after the end", [text("a"), frame(CONTINUATION, b"a")].concat(), 1002),
+        ("a message in a message", [frame(TEXT, b"a"), frame(FIN | TEXT, b"a")].concat(), 1002),
+        ("binary in text", [frame(TEXT, b"a"), frame(FIN | BINARY, b"a")].concat(), 1002),
+        ("5 as 16 bits", vec![0x82, 0xFE, 0, 5, 0, 0, 0, 0, 1, 2, 3, 4, 5], 1002),
+        ("65535 as 64 bits", vec![0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0], 1002),
+        ("the top bit of a length", vec![0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1002),
+        ("a close of one byte", frame(FIN | CLOSE, b"\x03"), 1002),
+        ("a reason that is no UTF-8", frame(FIN | CLOSE, b"\x03\xe8\xff"), 1007),
+        ("text that is no UTF-8", frame(FIN | TEXT, b"a\xff"), 1007),
+        ("a surrogate", frame(FIN | TEXT, b"\xed\xa0\x80"), 1007),
+        ("an overlong form", frame(FIN | TEXT, b"\xc0\x80"), 1007),
+        ("beyond Unicode", frame(FIN | TEXT, b"\xf4\x90\x80\x80"), 1007),
+        ("a cut character", frame(FIN | TEXT, b"a\xe4\xbd"), 1007),
+        ("bad text in an unfinished message", frame(TEXT, b"\xff"), 1007),
+        ("bad text in an unfinished frame", frame(FIN | TEXT, b"\xff\xff\xff\xff")[..8].to_vec(), 1007),
+        ("a character cut by the end", [frame(TEXT, b"\xe4"), frame(FIN | CONTINUATION, b"")].concat(), 1007),
+        ("too big", header(FIN | TEXT, 1001), 1009),
+    ];
+    for opcode in [0x3, 0x4, 0x5, 0x6, 0x7, 0xB, 0xC, 0xD, 0xE, 0xF] {
+        breaches.push(("an unknown opcode", frame(FIN | opcode, b""), 1002));
+    }
+    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+        breaches.push(("a code that must not be sent", close(code, ""), 1002));
+    }
+    for (what, bytes, code) in breaches {
+        for piece in [bytes.len(), 1] {
+            let mut raw = server.open("/echo");
+            raw.send(text("before"));
+            assert_eq!(raw.frame().text(), "before");
+            for piece in bytes.chunks(piece) {
+                // The breach may be told, and the rest not taken, before its last byte.
+                raw.try_send(piece);
+            }
+            let first = loop {
+                let frame = raw.frame();
+                if frame != (Frame { first: FIN | TEXT, payload: b"a".to_vec() }) {
+                    break frame;
+                }
+            };
+            let (told, reason) = first.close();
+            assert_eq!(told, code, "{what}: {reason}");
+            assert!(!reason.is_empty(), "{what}");
+            raw.try_send(close(told, ""));
+            raw.assert_ends();
+        }
+        bystander.say(what);
+        assert_eq!(bystander.text(), what);
+    }
+}
+
+#[test]
+fn an_unfinished_message_has_its_time_in_all() {
+    let server = Server::start(&["--message-timeout", "300ms"]);
+    let mut idle = server.open("/echo");
+    for begun in [frame(TEXT, b"a"), text("abcdef")[..9].to_vec()] {
+        let mut raw = server.open("/echo");
+        raw.send(begun);
+        let last = raw.frame();
+        let (code, reason) = last.close();
+        assert_eq!(code, 1008);
+        assert!(reason.contains("0.3"), "{reason}");
+    }
+    // Fragments and pings do not buy more.
+    let mut raw = server.open("/echo");
+    raw.send(frame(TEXT, b"a"));
+    let deadline = Instant::now() + PATIENCE;
+    let code = loop {
+        assert!(Instant::now() < deadline, "the message never timed out");
+        raw.try_send([frame(CONTINUATION, b"a"), frame(FIN | PING, b"")].concat());
+        let answer = raw.frame();
+        if answer.first != FIN | PONG {
+            break answer.close().0;
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(code, 1008);
+    // Who has no message under way has no such limit.
+    idle.send(text("here"));
+    assert_eq!(idle.frame().text(), "here");
+}
+
+#[test]
+fn a_silent_peer_is_pinged_and_closed_if_it_does_not_answer() {
+    let server = Server::start(&["--ping-after", "200ms", "--pong-timeout", "1s"]);
+    let mut raw = server.open("/echo");
+    for _ in 0..3 {
+        let ping = raw.frame();
+        assert_eq!(ping.first, FIN | PING);
+        raw.send(frame(FIN | PONG, &ping.payload));
+    }
+    assert_eq!(raw.frame().first, FIN | PING);
+    // Any byte is a sign of life; no byte is none.
+    raw.send(text("here"));
+    assert_eq!(raw.frame().text(), "here");
+    assert_eq!(raw.frame().first, FIN | PING);
+    let last = raw.frame();
+    let (code, reason) = last.close();
+    assert_eq!(code, 1001);
+    assert!(reason.contains("1 second"), "{reason}");
+    server.assert_well();
+}
+
+#[test]
+fn a_peer_that_does_not_take_its_echo_is_not_read_from_and_loses_nothing() {
+    const MESSAGES: usize = 1024;
+    const LEN: usize = 64 << 10;
+    fn message(index: usize) -> Vec<u8> {
+        (0..LEN).map(|at| (at / 7 + index) as u8).collect()
+    }
+    let server = Server::start(&[]);
+    let mut bystander = server.ws("/echo");
+    let mut raw = server.open("/echo");
+    let before = server.resident_kib();
+    raw.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut writer = raw.stream.try_clone().unwrap();
+    let (stalled, is_stalled) = mpsc::channel();
+    let writing = thread::spawn(move || {
+        for index in 0..MESSAGES {
+            let bytes = frame(FIN | BINARY, &message(index));
+            let mut sent = 0;
+            while sent < bytes.len() {
+                match writer.write(&bytes[sent..]) {
+                    Ok(len) => sent += len,
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                        let _ = stalled.send(index);
+                    }
+                    Err(error) => panic!("message {index}: {error}"),
+                }
+            }
+        }
+    });
+    // Nothing moves any more: the system's buffers are full, and the server takes no more either.
+    let taken = is_stalled.recv_timeout(Duration::from_secs(60)).expect("the writer stalls");
+    assert!(taken < MESSAGES - 1);
+    let grown = server.resident_kib().saturating_sub(before);
+    assert!(grown < 16 << 10, "the server grew by {grown} KiB");
+    bystander.say("undisturbed");
+    assert_eq!(bystander.text(), "undisturbed");
+    for index in 0..MESSAGES {
+        let frame = raw.frame();
+        assert_eq!(frame.first, FIN | BINARY, "{index}: {:?}", String::from_utf8_lossy(&frame.payload));
+        assert!(frame.payload == message(index), "message {index} is not what was sent");
+    }
+    writing.join().unwrap();
+}
+
+#[test]
+fn a_peer_that_has_ended_its_side_still_gets_its_echo() {
+    let server = Server::start(&[]);
+    let large = "x".repeat(1 << 20);
+    for said in ["short", &large] {
+        let mut raw = server.open("/echo");
+        raw.send([text(said), text("last")].concat());
+        raw.finish_sending();
+        assert_eq!(raw.frame().text(), said);
+        assert_eq!(raw.frame().text(), "last");
+        assert_ended_orderly(&mut raw);
+    }
+    // With the handshake in the same flight.
+    let mut raw = server.send([handshake("/echo").into_bytes(), text("all at once")].concat());
+    raw.finish_sending();
+    assert_eq!(raw.reply().status, 101);
+    assert_eq!(raw.frame().text(), "all at once");
+    assert_ended_orderly(&mut raw);
+}
+
+/// At most a close frame comes before the end.
+fn assert_ended_orderly(raw: &mut Raw) {
+    let rest = raw.rest();
+    assert!(rest.is_empty() || rest[0] == FIN | CLOSE, "{rest:?}");
+}
+
+#[test]
+fn peers_that_reset_their_connections_do_no_harm() {
+    let server = Server::start(&[]);
+    let mut bystander = server.ws("/echo");
+    let states: [&[u8]; 6] = [
+        b"",
+        b"GET /echo HTTP/1.1\r\nHost: a\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        &handshake("/echo").into_bytes(),
+        &[handshake("/echo").as_bytes(), &text("hello")[..4]].concat(),
+        &[handshake("/echo").as_bytes(), &text(&"x".repeat(500_000))].concat(),
+    ];
+    for bytes in states.into_iter().cycle().take(60) {
+        server.send(bytes).reset();
+    }
+    bystander.say("undisturbed");
+    assert_eq!(bystander.text(), "undisturbed");
+    server.assert_well();
+}

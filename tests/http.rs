@@ -1,0 +1,327 @@
+//! Plain HTTP: the page, keeping connections, and what is refused.
+
+mod support;
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use support::{PATIENCE, Server, get, request};
+
+const WEBSOCKET_PATHS: [&str; 4] = ["/chat", "/chat/room", "/echo", "/chatsocket"];
+
+#[test]
+fn the_page_and_its_files_come_with_type_length_and_tag() {
+    let server = Server::start(&[]);
+    let mut raw = server.connect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
+    let mut files = vec![("/".to_owned(), fs::read(format!("{folder}/index.html")).unwrap())];
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        files.push((format!("/static/{name}"), fs::read(entry.path()).unwrap()));
+    }
+    for (target, content) in files {
+        raw.send(get(&target));
+        let reply = raw.reply();
+        assert_eq!(reply.status, 200, "{target}");
+        assert_eq!(reply.body, content, "{target}");
+        let expected = match target.rsplit('.').next() {
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "text/html; charset=utf-8",
+        };
+        assert_eq!(reply.field("content-type"), Some(expected), "{target}");
+        let tag = reply.field("etag").unwrap();
+        assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
+        assert_eq!(reply.field("x-content-type-options"), Some("nosniff"));
+        assert!(reply.field("date").is_some_and(|date| date.ends_with("GMT")), "{:?}", reply.field("date"));
+    }
+}
+
+#[test]
+fn the_page_may_run_no_script_but_its_own() {
+    let server = Server::start(&[]);
+    let page = server.get("/");
+    let policy = page.field("content-security-policy").unwrap();
+    for part in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+#[test]
+fn health_is_ok_and_what_is_not_there_is_404() {
+    let server = Server::start(&[]);
+    let health = server.get("/healthz?any=query");
+    assert_eq!((health.status, health.text().trim_end()), (200, "ok"));
+    for target in
+        ["/nothing", "/static/", "/static", "/static/nothing.js", "/chat/", "/chat/a/b", "/healthz/"]
+    {
+        server.get(target).assert_refusal(404);
+    }
+}
+
+#[test]
+fn a_known_tag_is_answered_304_without_a_body() {
+    let server = Server::start(&[]);
+    let mut raw = server.connect();
+    raw.send(get("/"));
+    let tag = raw.reply().field("etag").unwrap().to_owned();
+    for known in [tag.clone(), format!("\"other\", {tag}"), format!("W/{tag}"), "*".to_owned()] {
+        raw.send(request("GET", "/", &format!("If-None-Match: {known}\r\n")));
+        let reply = raw.reply();
+        assert_eq!(reply.status, 304, "{known}");
+        assert_eq!(reply.field("etag"), Some(&*tag));
+    }
+    // Nothing of a body follows a 304, so the next answer is where it should be.
+    raw.send(request("GET", "/", "If-None-Match: \"other\"\r\n"));
+    assert_eq!(raw.reply().status, 200);
+}
+
+#[test]
+fn head_is_answered_as_get_without_the_body() {
+    let server = Server::start(&[]);
+    let mut raw = server.connect();
+    for target in ["/", "/static/style.css", "/healthz", "/nothing"] {
+        raw.send(get(target));
+        let whole = raw.reply();
+        raw.send(request("HEAD", target, ""));
+        let head = raw.reply_head();
+        assert_eq!(head.status, whole.status);
+        assert_eq!(head.field("content-length").unwrap(), whole.body.len().to_string());
+        for name in ["content-type", "etag", "content-security-policy"] {
+            assert_eq!(head.field(name), whole.field(name), "{name} of {target}");
+        }
+    }
+}
+
+#[test]
+fn a_plain_get_where_websocket_is_spoken_is_426_with_upgrade() {
+    let server = Server::start(&[]);
+    for path in WEBSOCKET_PATHS {
+        let reply = server.get(path);
+        reply.assert_refusal(426);
+        assert_eq!(reply.field("upgrade"), Some("websocket"), "{path}");
+    }
+}
+
+#[test]
+fn other_methods_are_405_with_allow() {
+    let server = Server::start(&[]);
+    for path in ["/", "/healthz", "/static/style.css"].into_iter().chain(WEBSOCKET_PATHS) {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let reply = server.send(request(method, path, "Content-Length: 0\r\n")).reply();
+            reply.assert_refusal(405);
+            assert!(reply.field("allow").is_some_and(|allow| allow.contains("GET")), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn requests_in_one_write_are_answered_in_their_order_on_one_connection() {
+    let server = Server::start(&[]);
+    let requests =
+        [get("/healthz"), get("/nothing"), request("HEAD", "/", ""), get("/static/style.css")].concat();
+    for piece in [requests.len(), 1, 7] {
+        let mut raw = server.connect();
+        raw.send_in_pieces(&requests, piece);
+        assert_eq!(raw.reply().text().trim_end(), "ok");
+        assert_eq!(raw.reply().status, 404);
+        assert_eq!(raw.reply_head().status, 200);
+        assert!(raw.reply().field("content-type").unwrap().starts_with("text/css"));
+    }
+}
+
+#[test]
+fn a_connection_ends_after_its_number_of_requests() {
+    let server = Server::start(&["--keep-alive-requests", "3"]);
+    let mut raw = server.send(get("/healthz").repeat(4));
+    for last in [false, false, true] {
+        let reply = raw.reply();
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.field("connection") == Some("close"), last);
+    }
+    raw.assert_ends();
+}
+
+#[test]
+fn a_connection_ends_when_it_is_idle_and_when_its_client_wants_it() {
+    let server = Server::start(&["--keep-alive-timeout", "300ms"]);
+    let mut idle = server.send(get("/healthz"));
+    assert_eq!(idle.reply().field("connection"), None);
+    idle.assert_ends();
+    for last in
+        [request("GET", "/healthz", "Connection: close\r\n"), "GET /healthz HTTP/1.0\r\n\r\n".to_owned()]
+    {
+        let server = Server::start(&["--keep-alive-timeout", "0"]);
+        let mut raw = server.send(last);
+        assert_eq!(raw.reply().status, 200);
+        raw.assert_ends();
+    }
+}
+
+#[test]
+fn no_file_outside_the_folder_is_served_whatever_the_path() {
+    let outside = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("http_outside");
+    let _ = fs::remove_dir_all(&outside);
+    let inside = outside.join("site");
+    fs::create_dir_all(inside.join("deep")).unwrap();
+    fs::write(outside.join("secret.txt"), "secret").unwrap();
+    fs::write(inside.join("index.html"), "the page").unwrap();
+    fs::write(inside.join("deep/file.txt"), "a file").unwrap();
+    let link = std::os::unix::fs::symlink::<PathBuf, PathBuf>;
+    link(outside.join("secret.txt"), inside.join("link.txt")).unwrap();
+    link(outside.clone(), inside.join("folder")).unwrap();
+    link(inside.join("deep/file.txt"), inside.join("within.txt")).unwrap();
+    let server = Server::start(&["--static-dir", inside.to_str().unwrap()]);
+    assert_eq!(server.get("/").text(), "the page");
+    for target in ["/static/deep/file.txt", "/static/within.txt", "/static/deep%2Ffile%2Etxt"] {
+        assert_eq!(server.get(target).text(), "a file", "{target}");
+    }
+    let absolute = outside.join("secret.txt").to_str().unwrap().to_owned();
+    let attempts = [
+        "/static/../secret.txt".to_owned(),
+        "/static/%2e%2e/secret.txt".to_owned(),
+        "/static/%2E%2E%2Fsecret.txt".to_owned(),
+        "/static/..%2Fsecret.txt".to_owned(),
+        "/static/deep/../../secret.txt".to_owned(),
+        "/static/..%5Csecret.txt".to_owned(),
+        "/static/%252e%252e/secret.txt".to_owned(),
+        "/static/link.txt".to_owned(),
+        "/static/folder/secret.txt".to_owned(),
+        "/static/secret.txt%00.html".to_owned(),
+        "/static/%00".to_owned(),
+        "/static/deep".to_owned(),
+        "/static/%ff".to_owned(),
+        "/../secret.txt".to_owned(),
+        format!("/static/{absolute}"),
+        format!("/static{absolute}"),
+        format!("/static/{}", absolute.replace('/', "%2F")),
+        format!("/static/./../site/..{absolute}"),
+    ];
+    for target in attempts {
+        let reply = server.get(&target);
+        assert_eq!(reply.status, 404, "{target}");
+        assert!(!reply.text().contains("secret"), "{target}");
+    }
+}
+
+#[test]
+fn what_is_no_http_is_told_so_and_ended() {
+    let server = Server::start(&[]);
+    let garbage: [&[u8]; 8] = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x00\x01\x02\x03",
+        b"hello\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost a\r\n\r\n",
+        b"GET /health z HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nBad Name: b\r\n\r\n",
+    ];
+    for bytes in garbage {
+        let mut raw = server.send(bytes);
+        let reply = raw.reply();
+        reply.assert_refusal(400);
+        assert_eq!(reply.field("connection"), Some("close"));
+        raw.assert_ends();
+    }
+    let tls = server.send(garbage[0]).reply();
+    assert!(tls.text().contains("TLS"), "{}", tls.text());
+    server.assert_well();
+}
+
+#[test]
+fn a_request_needs_one_host() {
+    let server = Server::start(&[]);
+    for fields in ["", "Host: a\r\nHost: a\r\n"] {
+        for target in ["/", "/healthz", "/nothing", "/static/style.css"] {
+            let reply = server.send(format!("GET {target} HTTP/1.1\r\n{fields}\r\n")).reply();
+            reply.assert_refusal(400);
+        }
+    }
+}
+
+/// The status of a request, and whether the connection goes on after it.
+fn outcome(server: &Server, bytes: &str) -> (u16, bool) {
+    let mut raw = server.send(bytes);
+    let reply = raw.reply();
+    let goes_on = reply.field("connection") != Some("close");
+    if !goes_on {
+        raw.assert_ends();
+    }
+    (reply.status, goes_on)
+}
+
+#[test]
+fn a_request_line_may_be_as_long_as_its_limit() {
+    let with_line = |len: usize| {
+        let fill = "x".repeat(len - "GET /healthz? HTTP/1.1".len());
+        get(&format!("/healthz?{fill}"))
+    };
+    let server = Server::start(&["--max-request-line", "100"]);
+    assert_eq!(outcome(&server, &with_line(99)), (200, true));
+    assert_eq!(outcome(&server, &with_line(100)), (200, true));
+    assert_eq!(outcome(&server, &with_line(101)), (414, false));
+    // Told before the line has ended.
+    server.send("GET /".to_owned() + &"x".repeat(200)).reply().assert_refusal(414);
+    let unlimited = Server::start(&["--max-request-line", "0"]);
+    assert_eq!(outcome(&unlimited, &with_line(12_000)), (200, true));
+}
+
+#[test]
+fn a_head_may_be_as_long_as_its_limit() {
+    let with_head = |len: usize| {
+        let fill = "x".repeat(len - request("GET", "/healthz", "X: \r\n").len());
+        request("GET", "/healthz", &format!("X: {fill}\r\n"))
+    };
+    let server = Server::start(&["--max-head", "500"]);
+    assert_eq!(outcome(&server, &with_head(499)), (200, true));
+    assert_eq!(outcome(&server, &with_head(500)), (200, true));
+    assert_eq!(outcome(&server, &with_head(501)), (431, false));
+    // Two that follow each other are judged each by itself.
+    assert_eq!(outcome(&server, &with_head(500).repeat(2)), (200, true));
+    let unlimited = Server::start(&["--max-head", "0"]);
+    assert_eq!(outcome(&unlimited, &with_head(100_000)), (200, true));
+}
+
+#[test]
+fn a_head_may_have_as_many_fields_as_its_limit() {
+    // `Host` is one of them.
+    let with_fields = |count: usize| request("GET", "/healthz", &"X: y\r\n".repeat(count - 1));
+    let server = Server::start(&["--max-headers", "5"]);
+    assert_eq!(outcome(&server, &with_fields(4)), (200, true));
+    assert_eq!(outcome(&server, &with_fields(5)), (200, true));
+    assert_eq!(outcome(&server, &with_fields(6)), (431, false));
+    let unlimited = Server::start(&["--max-headers", "0"]);
+    assert_eq!(outcome(&unlimited, &with_fields(1000)), (200, true));
+}
+
+#[test]
+fn a_head_has_its_time_in_all_however_it_trickles_in() {
+    let server = Server::start(&["--head-timeout", "300ms"]);
+    for begun in ["", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+        let mut raw = server.send(begun);
+        raw.reply().assert_refusal(408);
+        raw.assert_ends();
+    }
+    // The same after a request that was answered, and for a peer that never pauses for long.
+    let mut raw = server.send(get("/healthz"));
+    assert_eq!(raw.reply().status, 200);
+    let deadline = Instant::now() + PATIENCE;
+    raw.stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    raw.send("GET /healthz HTTP/1.1\r\nX: ");
+    let mut answer = [0; 12];
+    loop {
+        assert!(Instant::now() < deadline, "the head never timed out");
+        raw.try_send("x");
+        match raw.stream.read_exact(&mut answer) {
+            Ok(()) => break,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}")
+            }
+        }
+    }
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}

@@ -1,0 +1,49 @@
+// Starts the server under test, and gives the messages of a ws client one after another.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, before } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import WebSocket from 'ws';
+
+const BINARY = process.env.THRONG_BIN ?? fileURLToPath(new URL('../../target/release/throng', import.meta.url));
+
+// A server for one test file; `at` gives the address of a path on it.
+export function server(...flags) {
+  let child;
+  let origin;
+
+  before(async () => {
+    child = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+    for await (const line of createInterface({ input: child.stderr })) {
+      const address = /listening on http:\/\/([\w.:]+)/.exec(line);
+      if (address) {
+        origin = `ws://${address[1]}`;
+        return;
+      }
+    }
+    throw new Error(`${BINARY} ended before it listened`);
+  });
+
+  after(async () => {
+    child.kill();
+    if (child.exitCode === null) await once(child, 'exit');
+  });
+
+  return { at: (path) => origin + path };
+}
+
+export async function connect(url, subprotocols = []) {
+  const socket = new WebSocket(url, subprotocols);
+  const messages = [];
+  const waiting = [];
+  socket.on('message', (data, isBinary) => {
+    const message = isBinary ? data : data.toString();
+    const taker = waiting.shift();
+    taker ? taker(message) : messages.push(message);
+  });
+  await once(socket, 'open');
+  const next = () => (messages.length ? Promise.resolve(messages.shift()) : new Promise((take) => waiting.push(take)));
+  return { socket, next, nextJson: async () => JSON.parse(await next()) };
+}

@@ -74,6 +74,37 @@ fn without_flags_the_limit_is_16_mib() {
 }
 
 #[test]
+fn memory_is_taken_for_bytes_that_came_and_not_for_those_declared() {
+    let server = Server::start(&[]);
+    let before = server.resident_kib();
+    let mut unfinished: Vec<Raw> = (0..200).map(|_| server.open("/echo")).collect();
+    for raw in &mut unfinished {
+        // The ping's answer shows that what came before it was taken.
+        raw.send([frame(BINARY, b""), frame(FIN | PING, b""), header(FIN | CONTINUATION, 16 << 20)].concat());
+        raw.send(b"some");
+        assert_eq!(raw.frame().first, FIN | PONG);
+    }
+    server.assert_well();
+    let grown = server.resident_kib().saturating_sub(before);
+    assert!(grown < 16 << 10, "the server grew by {grown} KiB");
+}
+
+#[test]
+fn a_peer_that_does_not_answer_a_close_is_left_after_its_time() {
+    let server = Server::start(&["--close-timeout", "300ms"]);
+    let mut raw = server.open("/chat?format=lines");
+    raw.send(text("quit"));
+    let last = loop {
+        let frame = raw.frame();
+        if frame.first != FIN | TEXT {
+            break frame;
+        }
+    };
+    assert_eq!(last.close().0, 1000);
+    raw.assert_ends();
+}
+
+#[test]
 fn control_frames_between_fragments_are_answered_and_leave_the_message_whole() {
     let server = Server::start(&[]);
     let all = [
@@ -336,6 +367,43 @@ fn a_peer_that_has_ended_its_side_still_gets_its_echo() {
     assert_eq!(raw.reply().status, 101);
     assert_eq!(raw.frame().text(), "all at once");
     assert_ended_orderly(&mut raw);
+}
+
+#[test]
+fn a_peer_that_ends_its_side_while_much_waits_for_it_still_gets_all() {
+    let server = Server::start(&[]);
+    let mut raw = server.open("/echo");
+    let mut writer = raw.stream.try_clone().unwrap();
+    let (ended, has_ended) = mpsc::channel();
+    thread::spawn(move || {
+        for index in 0..400_u32 {
+            let payload: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(64 << 10).collect();
+            writer.write_all(&frame(FIN | BINARY, &payload)).unwrap();
+        }
+        writer.shutdown(std::net::Shutdown::Write).unwrap();
+        ended.send(()).unwrap();
+    });
+    for index in 0..400_u32 {
+        assert_eq!(raw.frame().payload[..4], index.to_be_bytes());
+    }
+    has_ended.recv_timeout(PATIENCE).unwrap();
+    assert_ended_orderly(&mut raw);
+}
+
+#[test]
+fn a_peer_that_breaks_off_while_it_is_not_read_from_is_freed() {
+    let server = Server::start(&["-v"]);
+    for count in 1..=4 {
+        let raw = server.open("/echo");
+        raw.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        let bytes = frame(FIN | BINARY, &[1; 64 << 10]);
+        while (&raw.stream).write(&bytes).is_ok() {}
+        match count % 2 {
+            0 => raw.reset(),
+            _ => drop(raw),
+        }
+        server.wait_for_logs("disconnected", count);
+    }
 }
 
 /// At most a close frame comes before the end.

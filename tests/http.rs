@@ -3,8 +3,9 @@
 mod support;
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 use support::{PATIENCE, Server, get, request};
 
@@ -162,6 +163,47 @@ fn a_connection_ends_when_it_is_idle_and_when_its_client_wants_it() {
 }
 
 #[test]
+fn more_answers_than_may_wait_at_once_come_one_after_the_other() {
+    let server = Server::start(&["--keep-alive-requests", "0"]);
+    let page = server.get("/").body;
+    let mut raw = server.connect();
+    let mut writer = raw.stream.try_clone().unwrap();
+    let sending = thread::spawn(move || {
+        for _ in 0..100 {
+            writer.write_all(get("/").repeat(50).as_bytes()).unwrap();
+        }
+        writer.write_all(get("/healthz").as_bytes()).unwrap();
+    });
+    for index in 0..5000 {
+        let reply = raw.reply();
+        assert!(reply.status == 200 && reply.body == page, "{index}: {reply:?}");
+    }
+    assert_eq!(raw.reply().text().trim_end(), "ok");
+    sending.join().unwrap();
+}
+
+#[test]
+fn an_answer_that_is_read_slowly_but_steadily_comes_whole() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("http_large");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("large.txt"), vec![b'x'; 16 << 20]).unwrap();
+    let timeouts = ["--close-timeout", "300ms", "--keep-alive-timeout", "300ms"];
+    let server = Server::start(&[&["--static-dir", folder.to_str().unwrap()], &timeouts[..]].concat());
+    for fields in ["", "Connection: close\r\n"] {
+        let mut raw = server.send(request("GET", "/static/large.txt", fields));
+        let mut read = 0;
+        let mut piece = vec![0; 128 << 10];
+        while read < 16 << 20 {
+            let len = raw.stream.read(&mut piece).unwrap();
+            assert!(len > 0, "cut off after {read} bytes ({fields:?})");
+            read += len;
+            // The pace of a slow line, not a wait for the server.
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
 fn no_file_outside_the_folder_is_served_whatever_the_path() {
     let outside = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("http_outside");
     let _ = fs::remove_dir_all(&outside);
@@ -240,6 +282,28 @@ fn a_request_needs_one_host() {
             let reply = server.send(format!("GET {target} HTTP/1.1\r\n{fields}\r\n")).reply();
             reply.assert_refusal(400);
         }
+    }
+}
+
+#[test]
+fn a_body_is_never_taken_for_the_next_request() {
+    let server = Server::start(&[]);
+    let inner = get("/nothing");
+    let table = [
+        ("GET", format!("Content-Length: {}\r\n", inner.len()), inner.clone(), 200),
+        (
+            "GET",
+            "Transfer-Encoding: chunked\r\n".to_owned(),
+            format!("{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len()),
+            200,
+        ),
+        ("POST", format!("Content-Length: {}\r\n", inner.len()), inner.clone(), 405),
+    ];
+    for (method, fields, body, status) in table {
+        let mut raw = server.send(request(method, "/healthz", &fields) + &body);
+        let reply = raw.reply();
+        assert_eq!((reply.status, reply.field("connection")), (status, Some("close")));
+        raw.assert_ends();
     }
 }
 

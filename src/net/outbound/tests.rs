@@ -1,5 +1,5 @@
-use super::super::test_pipe::Pipe;
 use super::*;
+use crate::net::test_pipe::Pipe;
 
 const ROOM: GroupId = GroupId(3);
 const OTHER: GroupId = GroupId(0);

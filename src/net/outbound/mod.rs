@@ -11,15 +11,16 @@
 //! Frames reach each connection in the order of the calls: before a frame meant for one member is queued, its
 //! part of every batch goes before it.
 
-use super::group::{Group, VACANT};
-use super::queue::{Flush, OutboundQueue};
+mod flush;
+
+use super::group::Group;
+use super::queue::OutboundQueue;
 use super::timers::Fifo;
 use super::{ConnId, GroupId, Limits, Transport};
 use crate::ws::{CloseCode, Opcode, frame};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use mio::net::TcpStream;
 use slab::Slab;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// A batch is flushed before the tick ends when it has grown over this, in bytes.
@@ -75,7 +76,7 @@ struct Sink<T> {
 
 /// What becomes of a connection when everything that it is owed has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finish {
+pub(in crate::net) enum Finish {
     /// The peer is to answer a close frame.
     AwaitPeer,
     /// The write side is shut down; the peer is to end the connection, so that it reads what was sent.
@@ -178,7 +179,7 @@ impl<T: Transport> Outbound<T> {
 
     // What follows is for the loop.
 
-    pub(super) fn insert(&mut self, transport: T) -> ConnId {
+    pub(in crate::net) fn insert(&mut self, transport: T) -> ConnId {
         let generation = self.accepted;
         self.accepted = self.accepted.wrapping_add(1);
         let slot = self.sinks.insert(Sink {
@@ -193,7 +194,7 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Takes a connection out, with all its memberships.
-    pub(super) fn remove(&mut self, conn: ConnId) -> Option<T> {
+    pub(in crate::net) fn remove(&mut self, conn: ConnId) -> Option<T> {
         if !self.is_present(conn) {
             return None;
         }
@@ -206,47 +207,47 @@ impl<T: Transport> Outbound<T> {
         Some(sink.transport)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::net) fn len(&self) -> usize {
         self.sinks.len()
     }
 
-    pub(super) fn conn_at(&self, slot: u32) -> Option<ConnId> {
+    pub(in crate::net) fn conn_at(&self, slot: u32) -> Option<ConnId> {
         let generation = self.sinks.get(slot as usize)?.generation;
         Some(ConnId { slot, generation })
     }
 
-    pub(super) fn is_present(&self, conn: ConnId) -> bool {
+    pub(in crate::net) fn is_present(&self, conn: ConnId) -> bool {
         self.get(conn).is_some()
     }
 
-    pub(super) fn transport(&mut self, conn: ConnId) -> Option<&mut T> {
+    pub(in crate::net) fn transport(&mut self, conn: ConnId) -> Option<&mut T> {
         self.get_mut(conn).map(|sink| &mut sink.transport)
     }
 
     /// Bytes that the connection is owed.
-    pub(super) fn owed(&self, conn: ConnId) -> usize {
+    pub(in crate::net) fn owed(&self, conn: ConnId) -> usize {
         let queued = self.get(conn).and_then(|sink| sink.queue.as_ref()).map_or(0, |queue| queue.len());
         let answers = if self.answering == Some(conn) { self.answers.len() } else { 0 };
         queued + answers
     }
 
-    pub(super) fn set_now(&mut self, now: Instant) {
+    pub(in crate::net) fn set_now(&mut self, now: Instant) {
         self.now = now;
     }
 
     /// Begins to gather answers to a connection, which [`Outbound::end_answers`] writes.
-    pub(super) fn begin_answers(&mut self, conn: ConnId) {
+    pub(in crate::net) fn begin_answers(&mut self, conn: ConnId) {
         debug_assert!(self.answers.is_empty());
         self.answering = Some(conn);
     }
 
     /// The answers to the connection that is being handled, for what is not a message.
-    pub(super) fn answers(&mut self) -> &mut Vec<u8> {
+    pub(in crate::net) fn answers(&mut self) -> &mut Vec<u8> {
         &mut self.answers
     }
 
     /// Answers a ping. While earlier output waits, only the newest ping is answered.
-    pub(super) fn pong(&mut self, conn: ConnId, payload: &[u8]) {
+    pub(in crate::net) fn pong(&mut self, conn: ConnId, payload: &[u8]) {
         if !self.takes_more(conn) {
             return;
         }
@@ -257,7 +258,7 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Asks the peer for a sign of life.
-    pub(super) fn ping(&mut self, conn: ConnId) {
+    pub(in crate::net) fn ping(&mut self, conn: ConnId) {
         if self.takes_more(conn) {
             self.settle(conn);
             self.enqueue(conn.slot, encoded(Opcode::Ping, b""));
@@ -265,7 +266,7 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Answers the peer's close frame; the connection is dropped when it has what it is owed.
-    pub(super) fn answer_close(&mut self, conn: ConnId, code: Option<CloseCode>) {
+    pub(in crate::net) fn answer_close(&mut self, conn: ConnId, code: Option<CloseCode>) {
         if self.takes_more(conn) {
             let payload = code.map_or(Vec::new(), |code| frame::close_payload(code, ""));
             self.push_close(conn, &payload);
@@ -274,88 +275,33 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): the peer gets a close frame and the end of the stream.
-    pub(super) fn fail(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
+    pub(in crate::net) fn fail(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
             self.push_close(conn, &frame::close_payload(code, reason));
         }
         self.finish(conn, Finish::Shutdown);
     }
 
-    pub(super) fn finish(&mut self, conn: ConnId, finish: Finish) {
+    pub(in crate::net) fn finish(&mut self, conn: ConnId, finish: Finish) {
         if let Some(sink) = self.get_mut(conn) {
             sink.finish = Some(finish);
             self.finish_if_drained(conn.slot);
         }
     }
 
-    /// Writes the answers that were gathered.
-    pub(super) fn end_answers(&mut self) {
-        let Some(conn) = self.answering.take() else { return };
-        if let Some(sink) = self.sinks.get_mut(conn.slot as usize).filter(|_| !self.answers.is_empty()) {
-            if sink.queue.is_some() {
-                sink.push(Bytes::copy_from_slice(&self.answers));
-                self.answers.clear();
-                self.flush_sink(conn.slot);
-            } else {
-                match write(&mut sink.transport, &self.answers) {
-                    Ok(written) if written == self.answers.len() => {}
-                    Ok(written) => {
-                        let mut rest = Bytes::from(std::mem::take(&mut self.answers));
-                        rest.advance(written);
-                        sink.push_refused(rest, written > 0);
-                        self.stalled.start(conn.slot, self.now);
-                    }
-                    Err(_) => self.dead.push(conn.slot),
-                }
-            }
-        }
-        self.answers.clear();
-        self.answers.shrink_to(KEPT_BUFFER);
-        self.finish_if_drained(conn.slot);
-    }
-
-    /// The socket takes bytes again.
-    pub(super) fn writable(&mut self, conn: ConnId) {
-        if let Some(sink) = self.get_mut(conn)
-            && sink.is_blocked
-        {
-            sink.is_blocked = false;
-            self.flush_sink(conn.slot);
-        }
-    }
-
     /// Whether a batch should not wait for the end of the tick.
-    pub(super) fn has_large_batch(&self) -> bool {
+    pub(in crate::net) fn has_large_batch(&self) -> bool {
         self.has_large_batch
     }
 
-    /// Offers everything that waits to the sockets: each queue, then the batch of each group that has not been
-    /// flushed within `Limits::coalesce`.
-    pub(super) fn flush(&mut self) {
-        while let Some(slot) = self.unoffered.pop() {
-            if self.sinks.contains(slot as usize) {
-                self.flush_sink(slot);
-            }
-        }
-        self.has_large_batch = false;
-        let mut index = 0;
-        while let Some(&id) = self.published.get(index) {
-            if self.flush_group(id) {
-                self.published.swap_remove(index);
-            } else {
-                index += 1;
-            }
-        }
-    }
-
     /// When something falls due here: a batch that was held back, or a limit of time.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(in crate::net) fn due(&self) -> Option<Instant> {
         let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.flushed_at);
         held.map(|at| at + self.coalesce).chain(self.stalled.due()).chain(self.crowded.due()).min()
     }
 
     /// Closes the connections that read too slowly.
-    pub(super) fn expire(&mut self) {
+    pub(in crate::net) fn expire(&mut self) {
         while let Some(conn) = self.crowded.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
             let reason = format!("slow consumer: over {} bytes waited for too long", self.high_water);
             self.close(conn, CloseCode::TRY_AGAIN_LATER, &reason);
@@ -370,12 +316,12 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// One that was closed from this side and whose input has not been told, if there is one.
-    pub(super) fn pop_closed(&mut self) -> Option<ConnId> {
+    pub(in crate::net) fn pop_closed(&mut self) -> Option<ConnId> {
         self.closed.pop()
     }
 
     /// One that is to be dropped, if there is one.
-    pub(super) fn pop_dead(&mut self) -> Option<ConnId> {
+    pub(in crate::net) fn pop_dead(&mut self) -> Option<ConnId> {
         while let Some(slot) = self.dead.pop() {
             if let Some(conn) = self.conn_at(slot) {
                 return Some(conn);
@@ -384,11 +330,11 @@ impl<T: Transport> Outbound<T> {
         None
     }
 
-    pub(super) fn has_dead(&self) -> bool {
+    pub(in crate::net) fn has_dead(&self) -> bool {
         !self.dead.is_empty()
     }
 
-    pub(super) fn kill(&mut self, conn: ConnId) {
+    pub(in crate::net) fn kill(&mut self, conn: ConnId) {
         if self.is_present(conn) {
             self.dead.push(conn.slot);
         }
@@ -467,101 +413,6 @@ impl<T: Transport> Outbound<T> {
             self.unoffered.push(slot);
         }
     }
-
-    fn flush_sink(&mut self, slot: u32) {
-        let sink = &mut self.sinks[slot as usize];
-        if sink.is_blocked {
-            return;
-        }
-        let Some(queue) = &mut sink.queue else { return };
-        let before = queue.len();
-        match queue.flush(&mut sink.transport) {
-            Ok(Flush::Drained) => {
-                sink.queue = None;
-                self.stalled.stop(slot);
-                self.crowded.stop(slot);
-                self.finish_if_drained(slot);
-            }
-            Ok(Flush::Blocked) => {
-                sink.is_blocked = true;
-                if queue.len() < before || !self.stalled.is_running(slot) {
-                    self.stalled.start(slot, self.now);
-                }
-                if queue.len() <= self.high_water {
-                    self.crowded.stop(slot);
-                }
-            }
-            Err(_) => self.dead.push(slot),
-        }
-    }
-
-    fn finish_if_drained(&mut self, slot: u32) {
-        let Some(sink) = self.sinks.get_mut(slot as usize) else { return };
-        let is_answering = self.answering.is_some_and(|conn| conn.slot == slot);
-        if sink.queue.is_some() || is_answering {
-            return;
-        }
-        match sink.finish {
-            None | Some(Finish::AwaitPeer) => {}
-            Some(Finish::Drop) => self.dead.push(slot),
-            Some(Finish::Shutdown) => {
-                sink.finish = Some(Finish::AwaitPeer);
-                if sink.transport.shutdown_write().is_err() {
-                    self.dead.push(slot);
-                }
-            }
-        }
-    }
-
-    /// Writes a group's batch to each of its members; `false` if it is held back for company.
-    fn flush_group(&mut self, id: GroupId) -> bool {
-        let Some(mut group) = self.groups[id.index()].take() else { return true };
-        let held = group.flushed_at.is_some_and(|at| self.now < at + self.coalesce);
-        if held && group.batch.len() <= LARGE_BATCH {
-            self.groups[id.index()] = Some(group);
-            return false;
-        }
-        group.flushed_at = Some(self.now);
-        group.is_listed = false;
-        let batch = std::mem::take(&mut group.batch).freeze();
-        let (from, after) = group.walk();
-        for member in from.iter_mut().chain(after) {
-            let begin = std::mem::take(&mut member.begin) as usize;
-            if member.slot == VACANT || begin == batch.len() {
-                continue;
-            }
-            let sink = &mut self.sinks[member.slot as usize];
-            if sink.finish.is_some() {
-                continue;
-            }
-            if sink.queue.is_some() {
-                self.enqueue(member.slot, batch.slice(begin..));
-                continue;
-            }
-            match write(&mut sink.transport, &batch[begin..]) {
-                Ok(written) if begin + written == batch.len() => {}
-                Ok(written) => {
-                    sink.push_refused(batch.slice(begin + written..), written > 0);
-                    self.stalled.start(member.slot, self.now);
-                    if batch.len() - begin - written > self.high_water {
-                        self.crowded.start_once(member.slot, self.now);
-                    }
-                }
-                Err(_) => self.dead.push(member.slot),
-            }
-        }
-        if let Ok(mut buffer) = batch.try_into_mut()
-            && buffer.capacity() <= KEPT_BUFFER
-            && self.spare_buffers.len() < SPARE_BUFFERS
-        {
-            buffer.clear();
-            self.spare_buffers.push(buffer);
-        }
-        if !group.is_empty() {
-            self.groups[id.index()] = Some(group);
-        }
-        true
-    }
 }
 
 impl<T> Sink<T> {
@@ -576,17 +427,6 @@ impl<T> Sink<T> {
     }
 }
 
-/// Writes what the socket takes; nothing if it takes nothing now.
-fn write(transport: &mut impl Transport, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match transport.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
 fn encoded(opcode: Opcode, payload: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(frame::MAX_HEADER + payload.len());
     frame::encode(opcode, payload, &mut frame);
@@ -594,5 +434,4 @@ fn encoded(opcode: Opcode, payload: &[u8]) -> Bytes {
 }
 
 #[cfg(test)]
-#[path = "outbound_tests.rs"]
 mod tests;

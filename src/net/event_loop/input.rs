@@ -1,0 +1,325 @@
+//! The incoming half of all connections: from bytes that were read to requests and messages.
+
+use super::super::outbound::Finish;
+use super::super::{Answer, App, ConnId};
+use super::timeouts::Timers;
+use super::{EventLoop, RECEIVE_BUFFER};
+use crate::ws::head::{HeadScan, Request, Response};
+use crate::ws::{Event, Protocol, Role};
+use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
+
+/// What one connection may have read in one tick, in bytes, before the others have their turn.
+const READ_BUDGET: usize = 4 * RECEIVE_BUFFER;
+
+/// The incoming half of one connection.
+pub(super) struct Input<S> {
+    pub(super) peer: SocketAddr,
+    pub(super) state: State<S>,
+    /// Bytes read but not handled, since too much was owed to the peer. Nothing is read while there are any.
+    pub(super) held: Vec<u8>,
+    pub(super) is_paused: bool,
+    /// The peer has ended its side, or the connection broke: read on until that shows.
+    pub(super) is_hung_up: bool,
+    pub(super) is_refused: bool,
+}
+
+pub(super) enum State<S> {
+    /// Gathering a request head.
+    Head(Head),
+    /// Speaking WebSocket.
+    Open { protocol: Protocol, session: S },
+    /// A close frame was sent and the peer's is awaited; messages are dropped.
+    Closing { protocol: Protocol },
+    /// The last HTTP response is on its way; whatever comes is dropped until the peer ends the connection.
+    Answered,
+    /// The WebSocket connection is over; likewise.
+    Discard,
+}
+
+#[derive(Default)]
+pub(super) struct Head {
+    /// Empty while a head lies whole in the receive buffer.
+    begun: Vec<u8>,
+    scan: HeadScan,
+    requests_before: u32,
+}
+
+impl<A: App> EventLoop<A> {
+    /// Reads what the socket has, up to the budget, and writes the answers.
+    pub(super) fn read(&mut self, conn: ConnId) {
+        if !self.outbound.is_present(conn) || self.input(conn).is_paused {
+            return;
+        }
+        self.outbound.begin_answers(conn);
+        let mut held = std::mem::take(&mut self.input(conn).held);
+        if held.is_empty() {
+            self.read_socket(conn);
+        } else {
+            self.handle(conn, &mut held);
+            self.ready_again.push(conn);
+        }
+        self.outbound.end_answers();
+        self.stop_closed();
+        if self.resume(conn) {
+            self.ready_again.push(conn);
+        }
+        if self.outbound.has_large_batch() {
+            self.outbound.flush();
+        }
+    }
+
+    /// Lets reading go on if few enough bytes wait; whether that makes a difference.
+    pub(super) fn resume(&mut self, conn: ConnId) -> bool {
+        let resume_below = self.limits.resume_below;
+        if !self.outbound.is_present(conn) || self.outbound.owed(conn) > resume_below {
+            return false;
+        }
+        std::mem::take(&mut self.input(conn).is_paused)
+    }
+
+    fn read_socket(&mut self, conn: ConnId) {
+        let mut buffer = std::mem::take(&mut self.receive_buffer);
+        let mut budget = READ_BUDGET;
+        while let Some(transport) = self.outbound.transport(conn) {
+            match transport.read(&mut buffer) {
+                Ok(0) => {
+                    self.on_end(conn);
+                    break;
+                }
+                Ok(len) => {
+                    self.handle(conn, &mut buffer[..len]);
+                    let input = self.input(conn);
+                    // Less than was asked for: the socket is empty, and will tell when it is not.
+                    if input.is_paused || len < RECEIVE_BUFFER && !input.is_hung_up {
+                        break;
+                    }
+                    budget = budget.saturating_sub(len);
+                    if budget == 0 {
+                        self.ready_again.push(conn);
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    log::debug!("{conn}: {error}");
+                    self.outbound.kill(conn);
+                    break;
+                }
+            }
+        }
+        self.receive_buffer = buffer;
+    }
+
+    /// Handles bytes that came, or holds them back when too much waits for the peer already.
+    fn handle(&mut self, conn: ConnId, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            if self.must_pause(conn) {
+                let input = self.input(conn);
+                input.is_paused = true;
+                input.held = bytes.to_vec();
+                return;
+            }
+            match &mut self.input(conn).state {
+                State::Answered | State::Discard => return,
+                State::Open { .. } | State::Closing { .. } => self.handle_frames(conn, &mut bytes),
+                State::Head(head) if head.begun.is_empty() => {
+                    let scan = std::mem::take(&mut head.scan);
+                    match self.scan_head(conn, scan, bytes) {
+                        Some(len) => {
+                            let (head, rest) = bytes.split_at_mut(len);
+                            self.on_head(conn, head);
+                            bytes = rest;
+                        }
+                        None => {
+                            if let State::Head(head) = &mut self.input(conn).state {
+                                head.begun = bytes.to_vec();
+                            }
+                            return;
+                        }
+                    }
+                }
+                State::Head(head) => {
+                    head.begun.extend_from_slice(bytes);
+                    let scan = std::mem::take(&mut head.scan);
+                    let mut begun = std::mem::take(&mut head.begun);
+                    if let Some(len) = self.scan_head(conn, scan, &begun) {
+                        let (head, rest) = begun.split_at_mut(len);
+                        self.on_head(conn, head);
+                        self.handle(conn, rest);
+                    } else if let State::Head(head) = &mut self.input(conn).state {
+                        head.begun = begun;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn must_pause(&self, conn: ConnId) -> bool {
+        let limit = self.limits.pause_above;
+        limit > 0 && self.outbound.owed(conn) > limit
+    }
+
+    /// Looks for the end of the head; refuses the request if it is over a limit.
+    fn scan_head(&mut self, conn: ConnId, mut scan: HeadScan, bytes: &[u8]) -> Option<usize> {
+        if !self.timers.head.is_running(conn.slot) {
+            self.timers.keep_alive.stop(conn.slot);
+            self.timers.head.start(conn.slot, self.now);
+        }
+        match scan.advance(bytes, &self.limits.head) {
+            Ok(Some(len)) => Some(len),
+            Ok(None) => {
+                if let State::Head(head) = &mut self.input(conn).state {
+                    head.scan = scan;
+                }
+                None
+            }
+            Err(error) => {
+                self.refuse(conn, &error.response());
+                None
+            }
+        }
+    }
+
+    fn on_head(&mut self, conn: ConnId, head: &[u8]) {
+        let answer = Request::parse(head, &self.limits.head, |request| {
+            let keeps_alive = request.keeps_alive() && !request.has_body();
+            (self.app.on_request(conn, request), request.method == "HEAD", keeps_alive)
+        });
+        match answer {
+            Err(error) => self.refuse(conn, &error.response()),
+            Ok((Answer::Reply(response), head_only, keeps_alive)) => {
+                self.reply(conn, &response, head_only, keeps_alive)
+            }
+            Ok((Answer::Upgrade { accepted, max_message, mut session }, ..)) => {
+                self.timers.head.stop(conn.slot);
+                self.timers.silence.start(conn.slot, self.now);
+                accepted.encode(self.outbound.answers());
+                self.app.on_open(conn, &mut session, &mut self.outbound);
+                let protocol = Protocol::new(Role::Server, max_message);
+                self.input(conn).state = State::Open { protocol, session };
+                self.stop_closed();
+            }
+        }
+    }
+
+    fn reply(&mut self, conn: ConnId, response: &Response, head_only: bool, keeps_alive: bool) {
+        let State::Head(head) = &self.input(conn).state else { return };
+        let requests = head.requests_before + 1;
+        let limit = self.limits.keep_alive_requests;
+        let keeps_alive = keeps_alive && (limit == 0 || requests < limit) && self.shutdown_by.is_none();
+        response.encode(head_only, keeps_alive, self.outbound.answers());
+        if keeps_alive {
+            self.timers.head.stop(conn.slot);
+            self.timers.keep_alive.start(conn.slot, self.now);
+            self.input(conn).state = State::Head(Head { requests_before: requests, ..Head::default() });
+        } else {
+            self.end_http(conn);
+        }
+    }
+
+    /// Answers with an error and ends the connection.
+    pub(super) fn refuse(&mut self, conn: ConnId, response: &Response) {
+        log::debug!("{conn}: refused with status {}", response.status);
+        response.encode(false, false, self.outbound.answers());
+        self.end_http(conn);
+    }
+
+    pub(super) fn end_http(&mut self, conn: ConnId) {
+        self.timers.stop(conn.slot);
+        self.timers.close.start(conn.slot, self.now);
+        self.input(conn).state = State::Answered;
+        self.outbound.finish(conn, Finish::Shutdown);
+    }
+
+    fn handle_frames(&mut self, conn: ConnId, bytes: &mut &mut [u8]) {
+        let mut message_ended = false;
+        loop {
+            if self.must_pause(conn) {
+                return;
+            }
+            let Some(Input { state, .. }) = &mut self.inputs[conn.slot as usize] else { return };
+            let (protocol, session) = match state {
+                State::Open { protocol, session } => (protocol, Some(session)),
+                State::Closing { protocol } => (protocol, None),
+                _ => return,
+            };
+            match protocol.receive(bytes) {
+                Ok(Some(Event::Message(message))) => {
+                    message_ended = true;
+                    if let Some(session) = session {
+                        self.app.on_message(conn, session, &message, &mut self.outbound);
+                        self.stop_closed();
+                    }
+                }
+                Ok(Some(Event::Ping(payload))) => self.outbound.pong(conn, &payload),
+                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Close(close))) => {
+                    let code = close.as_ref().map_or("no code".into(), |close| close.code.0.to_string());
+                    log::debug!("{conn}: closed by the peer with {code}");
+                    self.end_session(conn);
+                    self.outbound.answer_close(conn, close.map(|close| close.code));
+                    return;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    log::debug!("{conn}: failed with {}: {error}", error.close_code().0);
+                    self.end_session(conn);
+                    self.outbound.fail(conn, error.close_code(), &error.to_string());
+                    return;
+                }
+            }
+        }
+        self.watch(conn, message_ended);
+    }
+
+    /// Sets the timeouts of a connection from which bytes came.
+    fn watch(&mut self, conn: ConnId, message_ended: bool) {
+        let State::Open { protocol, .. } = &self.input(conn).state else { return };
+        let is_gathering = protocol.is_gathering();
+        let Timers { message, silence, pong, .. } = &mut self.timers;
+        pong.stop(conn.slot);
+        silence.touch(conn.slot, self.now);
+        match (is_gathering, message_ended) {
+            (false, _) => message.stop(conn.slot),
+            (true, true) => message.start(conn.slot, self.now),
+            (true, false) => message.start_once(conn.slot, self.now),
+        }
+    }
+
+    /// The connection's input is over; the application is told, if it does not know.
+    pub(super) fn end_session(&mut self, conn: ConnId) {
+        self.timers.stop(conn.slot);
+        self.timers.close.start(conn.slot, self.now);
+        let state = std::mem::replace(&mut self.input(conn).state, State::Discard);
+        if let State::Open { session, .. } = state {
+            self.app.on_close(conn, session, &mut self.outbound);
+        }
+    }
+
+    /// The application, or a limit, has closed connections: nothing of theirs is delivered any more.
+    pub(super) fn stop_closed(&mut self) {
+        while let Some(conn) = self.outbound.pop_closed() {
+            let Some(Some(input)) = self.inputs.get_mut(conn.slot as usize) else { continue };
+            match std::mem::replace(&mut input.state, State::Discard) {
+                State::Open { protocol, session } => {
+                    input.state = State::Closing { protocol };
+                    self.timers.stop(conn.slot);
+                    self.timers.close.start(conn.slot, self.now);
+                    self.app.on_close(conn, session, &mut self.outbound);
+                }
+                other => input.state = other,
+            }
+        }
+    }
+
+    /// The peer has ended its side. What it is owed is still delivered.
+    fn on_end(&mut self, conn: ConnId) {
+        log::debug!("{conn}: ended by the peer");
+        self.end_session(conn);
+        self.timers.close.stop(conn.slot);
+        self.outbound.finish(conn, Finish::Drop);
+    }
+}

@@ -1,0 +1,171 @@
+//! How what was enqueued reaches the sockets.
+
+use super::super::group::VACANT;
+use super::super::queue::Flush;
+use super::super::{ConnId, GroupId, Transport};
+use super::{Finish, KEPT_BUFFER, LARGE_BATCH, Outbound, SPARE_BUFFERS};
+use bytes::{Buf, Bytes};
+use std::io;
+
+impl<T: Transport> Outbound<T> {
+    /// Writes the answers that were gathered.
+    pub(in crate::net) fn end_answers(&mut self) {
+        let Some(conn) = self.answering.take() else { return };
+        if let Some(sink) = self.sinks.get_mut(conn.slot as usize).filter(|_| !self.answers.is_empty()) {
+            if sink.queue.is_some() {
+                sink.push(Bytes::copy_from_slice(&self.answers));
+                self.answers.clear();
+                self.flush_sink(conn.slot);
+            } else {
+                match write(&mut sink.transport, &self.answers) {
+                    Ok(written) if written == self.answers.len() => {}
+                    Ok(written) => {
+                        let mut rest = Bytes::from(std::mem::take(&mut self.answers));
+                        rest.advance(written);
+                        sink.push_refused(rest, written > 0);
+                        self.stalled.start(conn.slot, self.now);
+                    }
+                    Err(_) => self.dead.push(conn.slot),
+                }
+            }
+        }
+        self.answers.clear();
+        self.answers.shrink_to(KEPT_BUFFER);
+        self.finish_if_drained(conn.slot);
+    }
+
+    /// The socket takes bytes again.
+    pub(in crate::net) fn writable(&mut self, conn: ConnId) {
+        if let Some(sink) = self.get_mut(conn)
+            && sink.is_blocked
+        {
+            sink.is_blocked = false;
+            self.flush_sink(conn.slot);
+        }
+    }
+
+    /// Offers everything that waits to the sockets: each queue, then the batch of each group that has not been
+    /// flushed within `Limits::coalesce`.
+    pub(in crate::net) fn flush(&mut self) {
+        while let Some(slot) = self.unoffered.pop() {
+            if self.sinks.contains(slot as usize) {
+                self.flush_sink(slot);
+            }
+        }
+        self.has_large_batch = false;
+        let mut index = 0;
+        while let Some(&id) = self.published.get(index) {
+            if self.flush_group(id) {
+                self.published.swap_remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    pub(super) fn finish_if_drained(&mut self, slot: u32) {
+        let Some(sink) = self.sinks.get_mut(slot as usize) else { return };
+        let is_answering = self.answering.is_some_and(|conn| conn.slot == slot);
+        if sink.queue.is_some() || is_answering {
+            return;
+        }
+        match sink.finish {
+            None | Some(Finish::AwaitPeer) => {}
+            Some(Finish::Drop) => self.dead.push(slot),
+            Some(Finish::Shutdown) => {
+                sink.finish = Some(Finish::AwaitPeer);
+                if sink.transport.shutdown_write().is_err() {
+                    self.dead.push(slot);
+                }
+            }
+        }
+    }
+
+    fn flush_sink(&mut self, slot: u32) {
+        let sink = &mut self.sinks[slot as usize];
+        if sink.is_blocked {
+            return;
+        }
+        let Some(queue) = &mut sink.queue else { return };
+        let before = queue.len();
+        match queue.flush(&mut sink.transport) {
+            Ok(Flush::Drained) => {
+                sink.queue = None;
+                self.stalled.stop(slot);
+                self.crowded.stop(slot);
+                self.finish_if_drained(slot);
+            }
+            Ok(Flush::Blocked) => {
+                sink.is_blocked = true;
+                if queue.len() < before || !self.stalled.is_running(slot) {
+                    self.stalled.start(slot, self.now);
+                }
+                if queue.len() <= self.high_water {
+                    self.crowded.stop(slot);
+                }
+            }
+            Err(_) => self.dead.push(slot),
+        }
+    }
+
+    /// Writes a group's batch to each of its members; `false` if it is held back for company.
+    fn flush_group(&mut self, id: GroupId) -> bool {
+        let Some(mut group) = self.groups[id.index()].take() else { return true };
+        let held = group.flushed_at.is_some_and(|at| self.now < at + self.coalesce);
+        if held && group.batch.len() <= LARGE_BATCH {
+            self.groups[id.index()] = Some(group);
+            return false;
+        }
+        group.flushed_at = Some(self.now);
+        group.is_listed = false;
+        let batch = std::mem::take(&mut group.batch).freeze();
+        let (from, after) = group.walk();
+        for member in from.iter_mut().chain(after) {
+            let begin = std::mem::take(&mut member.begin) as usize;
+            if member.slot == VACANT || begin == batch.len() {
+                continue;
+            }
+            let sink = &mut self.sinks[member.slot as usize];
+            if sink.finish.is_some() {
+                continue;
+            }
+            if sink.queue.is_some() {
+                self.enqueue(member.slot, batch.slice(begin..));
+                continue;
+            }
+            match write(&mut sink.transport, &batch[begin..]) {
+                Ok(written) if begin + written == batch.len() => {}
+                Ok(written) => {
+                    sink.push_refused(batch.slice(begin + written..), written > 0);
+                    self.stalled.start(member.slot, self.now);
+                    if batch.len() - begin - written > self.high_water {
+                        self.crowded.start_once(member.slot, self.now);
+                    }
+                }
+                Err(_) => self.dead.push(member.slot),
+            }
+        }
+        if let Ok(mut buffer) = batch.try_into_mut()
+            && buffer.capacity() <= KEPT_BUFFER
+            && self.spare_buffers.len() < SPARE_BUFFERS
+        {
+            buffer.clear();
+            self.spare_buffers.push(buffer);
+        }
+        if !group.is_empty() {
+            self.groups[id.index()] = Some(group);
+        }
+        true
+    }
+}
+
+/// Writes what the socket takes; nothing if it takes nothing now.
+fn write(transport: &mut impl Transport, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match transport.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}

@@ -65,210 +65,173 @@ pub struct Serve {
     /// Time for all connections to end after SIGINT or SIGTERM; a second signal ends at once
     #[arg(long, env = "THRONG_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
     pub shutdown_timeout: Duration,
+    #[command(flatten)]
+    connections: ConnectionLimits,
+    #[command(flatten)]
+    http: HttpLimits,
+    #[command(flatten)]
+    messages: MessageLimits,
+    #[command(flatten)]
+    readers: ReaderLimits,
+    #[command(flatten)]
+    chat: ChatLimits,
+}
 
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits of connections")]
+struct ConnectionLimits {
     /// Connections in all; 0: what the file limit allows
-    #[arg(
-        help_heading = "Limits of connections",
-        long,
-        env = "THRONG_MAX_CONNECTIONS",
-        value_name = "N",
-        default_value_t = 0
-    )]
-    pub max_connections: usize,
+    #[arg(long, env = "THRONG_MAX_CONNECTIONS", value_name = "N", default_value_t = 0)]
+    max_connections: usize,
     /// Connections from one address; loopback does not count
-    #[arg(
-        help_heading = "Limits of connections",
-        long,
-        env = "THRONG_MAX_PER_ADDRESS",
-        value_name = "N",
-        default_value_t = 0
-    )]
-    pub max_per_address: usize,
+    #[arg(long, env = "THRONG_MAX_PER_ADDRESS", value_name = "N", default_value_t = 0)]
+    max_per_address: usize,
     /// Unfinished opening handshakes in all; beyond it the oldest is dropped
-    #[arg(
-        help_heading = "Limits of connections",
-        long,
-        env = "THRONG_MAX_HANDSHAKES",
-        value_name = "N",
-        default_value_t = 1000
-    )]
-    pub max_handshakes: usize,
+    #[arg(long, env = "THRONG_MAX_HANDSHAKES", value_name = "N", default_value_t = 1000)]
+    max_handshakes: usize,
     /// Silence of a peer after which it is pinged
-    #[arg(help_heading = "Limits of connections", long, env = "THRONG_PING_AFTER", value_name = "TIME", default_value = "25s", value_parser = time)]
-    pub ping_after: Duration,
+    #[arg(long, env = "THRONG_PING_AFTER", value_name = "TIME", default_value = "25s", value_parser = time)]
+    ping_after: Duration,
     /// Time for the answer to a ping
-    #[arg(help_heading = "Limits of connections", long, env = "THRONG_PONG_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
-    pub pong_timeout: Duration,
+    #[arg(long, env = "THRONG_PONG_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
+    pong_timeout: Duration,
     /// Time for the peer's part in closing a connection
-    #[arg(help_heading = "Limits of connections", long, env = "THRONG_CLOSE_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
-    pub close_timeout: Duration,
+    #[arg(long, env = "THRONG_CLOSE_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
+    close_timeout: Duration,
+}
 
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits of HTTP")]
+struct HttpLimits {
     /// The first line of a request
-    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_MAX_REQUEST_LINE", value_name = "BYTES", default_value = "8KiB", value_parser = size)]
-    pub max_request_line: usize,
+    #[arg(long, env = "THRONG_MAX_REQUEST_LINE", value_name = "BYTES", default_value = "8KiB", value_parser = size)]
+    max_request_line: usize,
     /// A whole request head
-    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_MAX_HEAD", value_name = "BYTES", default_value = "16KiB", value_parser = size)]
-    pub max_head: usize,
+    #[arg(long, env = "THRONG_MAX_HEAD", value_name = "BYTES", default_value = "16KiB", value_parser = size)]
+    max_head: usize,
     /// Header fields of a request
-    #[arg(
-        help_heading = "Limits of HTTP",
-        long,
-        env = "THRONG_MAX_HEADERS",
-        value_name = "N",
-        default_value_t = 100
-    )]
-    pub max_headers: usize,
+    #[arg(long, env = "THRONG_MAX_HEADERS", value_name = "N", default_value_t = 100)]
+    max_headers: usize,
     /// Time for a whole request head
-    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_HEAD_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
-    pub head_timeout: Duration,
+    #[arg(long, env = "THRONG_HEAD_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
+    head_timeout: Duration,
     /// Time between the requests of a kept connection
-    #[arg(help_heading = "Limits of HTTP", long, env = "THRONG_KEEP_ALIVE_TIMEOUT", value_name = "TIME", default_value = "15s", value_parser = time)]
-    pub keep_alive_timeout: Duration,
+    #[arg(long, env = "THRONG_KEEP_ALIVE_TIMEOUT", value_name = "TIME", default_value = "15s", value_parser = time)]
+    keep_alive_timeout: Duration,
     /// Requests on one connection
-    #[arg(
-        help_heading = "Limits of HTTP",
-        long,
-        env = "THRONG_KEEP_ALIVE_REQUESTS",
-        value_name = "N",
-        default_value_t = 100
-    )]
-    pub keep_alive_requests: u32,
+    #[arg(long, env = "THRONG_KEEP_ALIVE_REQUESTS", value_name = "N", default_value_t = 100)]
+    keep_alive_requests: u32,
+}
 
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits of messages")]
+struct MessageLimits {
     /// A message of chat
-    #[arg(help_heading = "Limits of messages", long, env = "THRONG_MAX_MESSAGE", value_name = "BYTES", default_value = "64KiB", value_parser = size)]
-    pub max_message: usize,
+    #[arg(long, env = "THRONG_MAX_MESSAGE", value_name = "BYTES", default_value = "64KiB", value_parser = size)]
+    max_message: usize,
     /// A message that is echoed, or relayed in format raw
-    #[arg(help_heading = "Limits of messages", long, env = "THRONG_MAX_ECHO_MESSAGE", value_name = "BYTES", default_value = "16MiB", value_parser = size)]
-    pub max_echo_message: usize,
+    #[arg(long, env = "THRONG_MAX_ECHO_MESSAGE", value_name = "BYTES", default_value = "16MiB", value_parser = size)]
+    max_echo_message: usize,
     /// Time for a message, from its first byte to its last
-    #[arg(help_heading = "Limits of messages", long, env = "THRONG_MESSAGE_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = time)]
-    pub message_timeout: Duration,
+    #[arg(long, env = "THRONG_MESSAGE_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = time)]
+    message_timeout: Duration,
     /// Messages a second from one connection (chat only)
-    #[arg(
-        help_heading = "Limits of messages",
-        long,
-        env = "THRONG_RATE",
-        value_name = "N",
-        default_value_t = 50
-    )]
-    pub rate: u32,
+    #[arg(long, env = "THRONG_RATE", value_name = "N", default_value_t = 50)]
+    rate: u32,
     /// Messages at once from a connection that was quiet
-    #[arg(
-        help_heading = "Limits of messages",
-        long,
-        env = "THRONG_BURST",
-        value_name = "N",
-        default_value_t = 100
-    )]
-    pub burst: u32,
+    #[arg(long, env = "THRONG_BURST", value_name = "N", default_value_t = 100)]
+    burst: u32,
+}
 
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits of slow readers")]
+struct ReaderLimits {
     /// Bytes that may wait for one connection; beyond it the connection is closed with 1013
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_MAX_QUEUE", value_name = "BYTES", default_value = "1MiB", value_parser = size)]
-    pub max_queue: usize,
+    #[arg(long, env = "THRONG_MAX_QUEUE", value_name = "BYTES", default_value = "1MiB", value_parser = size)]
+    max_queue: usize,
     /// Bytes that may wait for one connection for a while only
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_HIGH_WATER", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
-    pub high_water: usize,
+    #[arg(long, env = "THRONG_HIGH_WATER", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
+    high_water: usize,
     /// That while
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_HIGH_WATER_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
-    pub high_water_timeout: Duration,
+    #[arg(long, env = "THRONG_HIGH_WATER_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
+    high_water_timeout: Duration,
     /// Time for a connection with waiting bytes to take one
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_STALL_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
-    pub stall_timeout: Duration,
+    #[arg(long, env = "THRONG_STALL_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
+    stall_timeout: Duration,
     /// A peer is not read from while more than this waits for it
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_PAUSE_ABOVE", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
-    pub pause_above: usize,
+    #[arg(long, env = "THRONG_PAUSE_ABOVE", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
+    pause_above: usize,
     /// Reading goes on when no more than this waits
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_RESUME_BELOW", value_name = "BYTES", default_value = "64KiB", value_parser = size)]
-    pub resume_below: usize,
+    #[arg(long, env = "THRONG_RESUME_BELOW", value_name = "BYTES", default_value = "64KiB", value_parser = size)]
+    resume_below: usize,
     /// A room that was just flushed waits this long for more to send in one write; 0: not at all
-    #[arg(help_heading = "Limits of slow readers", long, env = "THRONG_COALESCE", value_name = "TIME", default_value = "5ms", value_parser = time)]
-    pub coalesce: Duration,
+    #[arg(long, env = "THRONG_COALESCE", value_name = "TIME", default_value = "5ms", value_parser = time)]
+    coalesce: Duration,
+}
 
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits of chat")]
+struct ChatLimits {
     /// What is said in one message
-    #[arg(help_heading = "Limits of chat", long, env = "THRONG_MAX_TEXT", value_name = "BYTES", default_value = "16KiB", value_parser = size)]
-    pub max_text: usize,
+    #[arg(long, env = "THRONG_MAX_TEXT", value_name = "BYTES", default_value = "16KiB", value_parser = size)]
+    max_text: usize,
     /// The name of a room
-    #[arg(help_heading = "Limits of chat", long, env = "THRONG_MAX_ROOM_NAME", value_name = "BYTES", default_value = "64", value_parser = size)]
-    pub max_room_name: usize,
+    #[arg(long, env = "THRONG_MAX_ROOM_NAME", value_name = "BYTES", default_value = "64", value_parser = size)]
+    max_room_name: usize,
     /// The name of a member
-    #[arg(
-        help_heading = "Limits of chat",
-        long,
-        env = "THRONG_MAX_NAME",
-        value_name = "CHARACTERS",
-        default_value_t = 32
-    )]
-    pub max_name: usize,
+    #[arg(long, env = "THRONG_MAX_NAME", value_name = "CHARACTERS", default_value_t = 32)]
+    max_name: usize,
     /// Rooms in all, the empty ones with a history too
-    #[arg(
-        help_heading = "Limits of chat",
-        long,
-        env = "THRONG_MAX_ROOMS",
-        value_name = "N",
-        default_value_t = 100_000
-    )]
-    pub max_rooms: usize,
+    #[arg(long, env = "THRONG_MAX_ROOMS", value_name = "N", default_value_t = 100_000)]
+    max_rooms: usize,
     /// Rooms that one connection is in
-    #[arg(
-        help_heading = "Limits of chat",
-        long,
-        env = "THRONG_MAX_ROOMS_JOINED",
-        value_name = "N",
-        default_value_t = 32
-    )]
-    pub max_rooms_joined: usize,
+    #[arg(long, env = "THRONG_MAX_ROOMS_JOINED", value_name = "N", default_value_t = 32)]
+    max_rooms_joined: usize,
     /// Members up to which a room tells who comes and goes; beyond it, only how many there are. 0: always so
-    #[arg(
-        help_heading = "Limits of chat",
-        long,
-        env = "THRONG_PRESENCE_LIMIT",
-        value_name = "N",
-        default_value_t = 100
-    )]
-    pub presence_limit: usize,
+    #[arg(long, env = "THRONG_PRESENCE_LIMIT", value_name = "N", default_value_t = 100)]
+    presence_limit: usize,
     /// Messages that a room remembers; 0: none
-    #[arg(
-        help_heading = "Limits of chat",
-        long,
-        env = "THRONG_HISTORY",
-        value_name = "N",
-        default_value_t = 100
-    )]
-    pub history: usize,
+    #[arg(long, env = "THRONG_HISTORY", value_name = "N", default_value_t = 100)]
+    history: usize,
     /// Bytes that a room remembers; 0: none
-    #[arg(help_heading = "Limits of chat", long, env = "THRONG_HISTORY_BYTES", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
-    pub history_bytes: usize,
+    #[arg(long, env = "THRONG_HISTORY_BYTES", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
+    history_bytes: usize,
     /// Bytes that all rooms remember
-    #[arg(help_heading = "Limits of chat", long, env = "THRONG_HISTORY_TOTAL", value_name = "BYTES", default_value = "256MiB", value_parser = size)]
-    pub history_total: usize,
+    #[arg(long, env = "THRONG_HISTORY_TOTAL", value_name = "BYTES", default_value = "256MiB", value_parser = size)]
+    history_total: usize,
 }
 
 impl Serve {
+    /// The limit that was asked for; 0 if none was.
+    pub fn max_connections(&self) -> usize {
+        self.connections.max_connections
+    }
+
     /// The limits of the loop; `max_connections` is what the flag and the file limit come to.
     pub fn net(&self, max_connections: usize) -> net::Limits {
         net::Limits {
             head: head::Limits {
-                request_line: self.max_request_line,
-                head: self.max_head,
-                fields: self.max_headers,
+                request_line: self.http.max_request_line,
+                head: self.http.max_head,
+                fields: self.http.max_headers,
             },
-            head_timeout: self.head_timeout,
-            max_unfinished: self.max_handshakes,
-            keep_alive_timeout: self.keep_alive_timeout,
-            keep_alive_requests: self.keep_alive_requests,
-            message_timeout: self.message_timeout,
-            ping_after: self.ping_after,
-            pong_timeout: self.pong_timeout,
-            close_timeout: self.close_timeout,
-            max_queue: self.max_queue,
-            high_water: self.high_water,
-            high_water_timeout: self.high_water_timeout,
-            stall_timeout: self.stall_timeout,
-            pause_above: self.pause_above,
-            resume_below: self.resume_below,
+            head_timeout: self.http.head_timeout,
+            max_unfinished: self.connections.max_handshakes,
+            keep_alive_timeout: self.http.keep_alive_timeout,
+            keep_alive_requests: self.http.keep_alive_requests,
+            message_timeout: self.messages.message_timeout,
+            ping_after: self.connections.ping_after,
+            pong_timeout: self.connections.pong_timeout,
+            close_timeout: self.connections.close_timeout,
+            max_queue: self.readers.max_queue,
+            high_water: self.readers.high_water,
+            high_water_timeout: self.readers.high_water_timeout,
+            stall_timeout: self.readers.stall_timeout,
+            pause_above: self.readers.pause_above,
+            resume_below: self.readers.resume_below,
             max_connections,
-            max_per_address: self.max_per_address,
-            coalesce: self.coalesce,
+            max_per_address: self.connections.max_per_address,
+            coalesce: self.readers.coalesce,
             shutdown_timeout: self.shutdown_timeout,
         }
     }
@@ -278,18 +241,18 @@ impl Serve {
         chat::Settings {
             server: concat!("throng/", env!("CARGO_PKG_VERSION")).to_owned(),
             time_zone,
-            max_message: self.max_message,
-            max_text: self.max_text,
-            max_room: self.max_room_name,
-            max_name: self.max_name,
-            max_rooms: self.max_rooms,
-            max_rooms_joined: self.max_rooms_joined,
-            presence_limit: self.presence_limit,
-            history_messages: self.history,
-            history_bytes: self.history_bytes,
-            history_total: self.history_total,
-            rate: self.rate,
-            burst: self.burst,
+            max_message: self.messages.max_message,
+            max_text: self.chat.max_text,
+            max_room: self.chat.max_room_name,
+            max_name: self.chat.max_name,
+            max_rooms: self.chat.max_rooms,
+            max_rooms_joined: self.chat.max_rooms_joined,
+            presence_limit: self.chat.presence_limit,
+            history_messages: self.chat.history,
+            history_bytes: self.chat.history_bytes,
+            history_total: self.chat.history_total,
+            rate: self.messages.rate,
+            burst: self.messages.burst,
         }
     }
 
@@ -298,8 +261,8 @@ impl Serve {
         server::Settings {
             allowed_origins: self.allow_origin.clone(),
             echo_suffix: self.echo_suffix.clone(),
-            max_message: self.max_message,
-            max_echo_message: self.max_echo_message,
+            max_message: self.messages.max_message,
+            max_echo_message: self.messages.max_echo_message,
         }
     }
 }

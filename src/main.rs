@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(serve: &Serve) -> Result<Exit, Box<dyn Error>> {
-    let max_connections = max_connections(serve.max_connections)?;
+    let max_connections = max_connections(serve.max_connections())?;
     let site = match &serve.static_dir {
         None => Site::embedded(),
         Some(folder) => Site::in_folder(folder)

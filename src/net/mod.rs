@@ -1,10 +1,10 @@
 //! The event loop: sockets, connections, queues and timeouts. It moves bytes and knows nothing of chat.
 //!
-//! A connection stands in two halves under one slot: an input (what it has sent that is not yet
-//! handled) and a sink in [`outbound`] (what it is owed). So a handler of one connection's input can write to any
-//! connection's output. A tick goes: poll → accept → read and handle → timers → reap → flush. Handlers only
-//! enqueue; slots are freed only in reap, and a [`ConnId`] carries a generation, so that a stale event or a late
-//! timer never meets a new connection.
+//! A connection stands in two halves under one slot: an input (what it has sent that is not yet handled) and a sink
+//! in [`outbound`] (what it is owed). So a handler of one connection's input can write to any connection's output.
+//! A tick goes: poll → read and handle → timers → reap → accept → flush, so that what was freed can be accepted
+//! anew. Handlers only enqueue; slots are freed only in reap, and a [`ConnId`] carries a generation, so that a stale
+//! event or a late timer never meets a new connection.
 
 mod event_loop;
 mod group;

@@ -25,6 +25,8 @@ const RECEIVE_BUFFER: usize = 64 << 10;
 const EVENTS: usize = 1024;
 const MAX_EVENTS: usize = 16 * EVENTS;
 
+/// A connection's token is its generation and its slot side by side.
+const _: () = assert!(usize::BITS == 64, "tokens need 64 bits");
 const SIGNALS: Token = Token(usize::MAX);
 const LISTENER: usize = usize::MAX - 1;
 
@@ -144,7 +146,7 @@ impl<A: App> EventLoop<A> {
     fn poll_timeout(&mut self) -> Option<Duration> {
         let accepts =
             self.accept_paused_until.is_none() && self.listeners.iter().any(|listener| listener.is_ready);
-        if accepts || !self.ready_again.is_empty() || self.outbound.has_dead() {
+        if accepts || !self.ready_again.is_empty() || self.outbound.has_ended() {
             return Some(Duration::ZERO);
         }
         let due = [

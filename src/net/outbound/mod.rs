@@ -330,8 +330,9 @@ impl<T: Transport> Outbound<T> {
         None
     }
 
-    pub(in crate::net) fn has_dead(&self) -> bool {
-        !self.dead.is_empty()
+    /// Whether connections have ended or were closed of which the loop has not been told.
+    pub(in crate::net) fn has_ended(&self) -> bool {
+        !self.dead.is_empty() || !self.closed.is_empty()
     }
 
     pub(in crate::net) fn kill(&mut self, conn: ConnId) {

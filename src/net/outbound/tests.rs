@@ -205,6 +205,7 @@ fn a_queue_at_its_limit_less_one_the_limit_and_one_more() {
         bench.say(&"b".repeat(len));
         bench.out.flush();
         assert_eq!(bench.out.takes_more(slow), taken, "{len}");
+        assert_eq!(bench.out.has_ended(), !taken, "the loop is to be told");
         assert_eq!(bench.out.pop_closed(), (!taken).then_some(slow));
         bench.say("more");
         bench.pipe(slow).room = usize::MAX;

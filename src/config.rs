@@ -207,8 +207,8 @@ impl Serve {
         self.connections.max_connections
     }
 
-    /// The limits of the loop; `max_connections` is what the flag and the file limit come to.
-    pub fn net(&self, max_connections: usize) -> net::Limits {
+    /// The limits of the loop; the two given are what the flag and the file limit come to.
+    pub fn net(&self, max_connections: usize, max_refused: usize) -> net::Limits {
         net::Limits {
             head: head::Limits {
                 request_line: self.http.max_request_line,
@@ -230,6 +230,7 @@ impl Serve {
             pause_above: self.readers.pause_above,
             resume_below: self.readers.resume_below,
             max_connections,
+            max_refused,
             max_per_address: self.connections.max_per_address,
             coalesce: self.readers.coalesce,
             shutdown_timeout: self.shutdown_timeout,
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn the_defaults_shown_are_those_of_the_library() {
         let serve = Cli::parse_from(["throng"]).into_serve();
-        assert_eq!(format!("{:?}", serve.net(0)), format!("{:?}", net::Limits::default()));
+        assert_eq!(format!("{:?}", serve.net(0, 16)), format!("{:?}", net::Limits::default()));
         let chat = serve.chat(jiff::tz::TimeZone::UTC);
         assert_eq!(format!("{chat:?}"), format!("{:?}", chat::Settings::default()));
     }

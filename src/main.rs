@@ -12,9 +12,6 @@ use throng::http::Site;
 use throng::net::{EventLoop, Exit};
 use throng::server::Server;
 
-/// Descriptors kept for other things than connections: the loop's own, and those to refuse with.
-const RESERVED_DESCRIPTORS: usize = 64;
-
 fn main() -> ExitCode {
     let serve = Cli::parse().into_serve();
     start_logging(serve.verbose);
@@ -33,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run(serve: &Serve) -> Result<Exit, Box<dyn Error>> {
-    let max_connections = max_connections(serve.max_connections())?;
+    let (max_connections, max_refused) = divide_descriptors(serve.max_connections())?;
     let site = match &serve.static_dir {
         None => Site::embedded(),
         Some(folder) => Site::in_folder(folder)
@@ -42,27 +39,31 @@ fn run(serve: &Serve) -> Result<Exit, Box<dyn Error>> {
     let rng = StdRng::try_from_rng(&mut SysRng)?;
     let hub = Hub::new(serve.chat(jiff::tz::TimeZone::system()), rng);
     let server = Server::new(serve.server(), site, hub, jiff::Timestamp::now);
-    let event_loop = EventLoop::bind(server, &serve.listen, serve.net(max_connections))?;
+    let event_loop = EventLoop::bind(server, &serve.listen, serve.net(max_connections, max_refused))?;
     for address in event_loop.addresses()? {
         log::info!("listening on http://{address}, for at most {max_connections} connections");
     }
     Ok(event_loop.run()?)
 }
 
-/// Raises the file limit as far as it goes, and says how many connections it allows.
-fn max_connections(wanted: usize) -> Result<usize, Box<dyn Error>> {
+/// Raises the file limit as far as it goes, and says how many connections it allows: those that are served, and
+/// those that are told that there is no place.
+fn divide_descriptors(wanted: usize) -> Result<(usize, usize), Box<dyn Error>> {
     let limit = rlimit::increase_nofile_limit(u64::MAX)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    // Where there are few descriptors at all, most are still for connections.
-    let possible = limit - RESERVED_DESCRIPTORS.min(limit / 4);
-    match wanted {
-        0 => Ok(possible),
-        wanted if wanted <= possible => Ok(wanted),
-        wanted => Err(format!(
-            "--max-connections {wanted} is more than the {possible} that the file limit of {limit} allows; raise it (ulimit -n)"
+    // The loop itself needs about ten.
+    let reserved = (12 + limit / 8).min(64);
+    let possible = limit.saturating_sub(reserved);
+    if possible == 0 || wanted > possible {
+        let wanted = wanted.max(1);
+        return Err(format!(
+            "{wanted} connections are more than the {possible} that the file limit of {limit} allows; raise it \
+             (ulimit -n) or lower --max-connections"
         )
-        .into()),
+        .into());
     }
+    let max_connections = if wanted == 0 { possible } else { wanted };
+    Ok((max_connections, reserved / 4))
 }
 
 fn start_logging(verbose: u8) {

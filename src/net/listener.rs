@@ -66,14 +66,19 @@ impl Spare {
     /// Accepts one connection in the place of the spare descriptor, gives it `response` and ends it.
     pub(super) fn refuse_one(&mut self, listener: &TcpListener, response: &[u8]) {
         drop(self.0.take());
-        if let Accepted::Connection(mut stream, _) = accept(listener) {
-            // As well as can be: a socket closed with bytes unread would take the response back.
-            let _ = stream.write(response);
-            let _ = stream.shutdown(Shutdown::Write);
-            let _ = stream.read(&mut [0; 4096]);
+        if let Accepted::Connection(stream, _) = accept(listener) {
+            refuse(stream, response);
         }
         self.0 = open_spare();
     }
+}
+
+/// Gives a peer `response` and ends the connection at once, as well as can be: what the peer has sent is read,
+/// since a socket closed with bytes unread takes the response back.
+pub(super) fn refuse(mut stream: TcpStream, response: &[u8]) {
+    let _ = stream.write(response);
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.read(&mut [0; 4096]);
 }
 
 fn open_spare() -> Option<File> {

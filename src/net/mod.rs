@@ -136,6 +136,8 @@ pub struct Limits {
     pub resume_below: usize,
     /// Connections in all.
     pub max_connections: usize,
+    /// Refused connections that are kept until the peer has read why; beyond it they end at once.
+    pub max_refused: usize,
     /// Connections from one address; loopback does not count.
     pub max_per_address: usize,
     /// How long a group that was just flushed waits for more to send in one write. Zero: not at all.
@@ -164,6 +166,7 @@ impl Default for Limits {
             pause_above: 256 << 10,
             resume_below: 64 << 10,
             max_connections: 0,
+            max_refused: 16,
             max_per_address: 0,
             coalesce: Duration::from_millis(5),
             shutdown_timeout: Duration::from_secs(5),

@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// Connections accepted in one tick, before those that are there have their turn.
 const ACCEPT_BUDGET: usize = 128;
-/// Refused connections that are told so at the same time; more are dropped untold.
-const MAX_REFUSED: usize = 32;
 /// After descriptors ran out, accepting is tried again when one is freed, or after this.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -31,13 +29,18 @@ impl<A: App> EventLoop<A> {
                 }
                 match listener::accept(&listener.socket) {
                     Accepted::Connection(stream, peer) => self.admit(stream, peer),
-                    Accepted::Nobody => listener.is_ready = false,
+                    Accepted::Nobody => {
+                        listener.is_ready = false;
+                        self.is_exhausted = false;
+                    }
                     Accepted::Exhausted => {
                         let mut response = Vec::new();
                         full().encode(false, false, &mut response);
                         self.spare.refuse_one(&listener.socket, &response);
                         self.accept_paused_until = Some(self.now + ACCEPT_PAUSE);
-                        log::warn!("no descriptors are left: new connections wait until one is freed");
+                        if !std::mem::replace(&mut self.is_exhausted, true) {
+                            log::warn!("no descriptors are left: new connections wait until one is freed");
+                        }
                         return;
                     }
                 }
@@ -55,8 +58,12 @@ impl<A: App> EventLoop<A> {
         } else {
             None
         };
-        if refusal.is_some() && self.refused == MAX_REFUSED {
-            return;
+        if let Some(response) = &refusal
+            && self.refused >= self.limits.max_refused
+        {
+            let mut bytes = Vec::new();
+            response.encode(false, false, &mut bytes);
+            return listener::refuse(stream, &bytes);
         }
         let conn = self.outbound.insert(stream);
         let slot = conn.slot as usize;

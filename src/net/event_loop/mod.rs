@@ -58,6 +58,8 @@ pub struct EventLoop<A: App> {
     spare: Spare,
     refused: usize,
     accept_paused_until: Option<Instant>,
+    /// No descriptors are left, and somebody waits for one.
+    is_exhausted: bool,
     shutdown_by: Option<Instant>,
     now: Instant,
 }
@@ -96,6 +98,7 @@ impl<A: App> EventLoop<A> {
             spare: Spare::new(),
             refused: 0,
             accept_paused_until: None,
+            is_exhausted: false,
             shutdown_by: None,
             now,
             limits,

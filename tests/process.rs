@@ -224,12 +224,32 @@ fn one_v_logs_connections_and_two_log_messages_quoted_and_cut() {
 }
 
 #[test]
-fn with_few_descriptors_the_server_refuses_and_goes_on_when_some_leave() {
+fn under_a_small_file_limit_everybody_is_served_or_told_that_there_is_no_place() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 40; exec \"$0\" serve --listen 127.0.0.1:0"]);
     command.arg(env!("CARGO_BIN_EXE_throng"));
     let server = Server::launch(command, 1);
-    let mut waiting: Vec<Raw> = (0..100).map(|_| server.send(handshake("/echo"))).collect();
+    let mut kept: Vec<Raw> = (0..100).map(|_| server.send(handshake("/echo"))).collect();
+    let served = kept.iter_mut().filter_map(|raw| match raw.reply().status {
+        101 => Some(()),
+        503 => None,
+        status => panic!("status {status}"),
+    });
+    let served = served.count();
+    assert!(served >= 20, "only {served} are served");
+    server.wait_for_log(&format!("at most {served} connections"));
+    assert!(!server.log().contains("no descriptors are left"), "some are kept back to refuse with");
+    drop(kept);
+    assert_serves_again(&server);
+}
+
+#[test]
+fn without_descriptors_the_server_refuses_and_goes_on_when_some_are_freed() {
+    let server = Server::start(&[]);
+    // Taken away while it runs, so that it has promised more than it can hold.
+    let pid = server.pid().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &pid, "--nofile=40:40"]).status().unwrap().success());
+    let mut waiting: Vec<Raw> = (0..40).map(|_| server.send(handshake("/echo"))).collect();
     // Nobody has left yet, so all descriptors are in use sooner or later.
     server.wait_for_log("no descriptors are left");
     // One after the other: who is refused leaves, and makes room for the next to be told.
@@ -242,7 +262,7 @@ fn with_few_descriptors_the_server_refuses_and_goes_on_when_some_leave() {
         }
     }
     assert!(open.len() >= 20, "only {} are served", open.len());
-    assert_eq!(open.len() + refused, 100);
+    assert_eq!(open.len() + refused, 40);
     for raw in &mut open {
         raw.send(text("all of them"));
     }
@@ -250,6 +270,10 @@ fn with_few_descriptors_the_server_refuses_and_goes_on_when_some_leave() {
         assert_eq!(raw.frame().text(), "all of them");
     }
     drop(open);
+    assert_serves_again(&server);
+}
+
+fn assert_serves_again(server: &Server) {
     let deadline = Instant::now() + PATIENCE;
     while server.send(handshake("/echo")).reply().status != 101 {
         assert!(Instant::now() < deadline, "places that were left are not given to others");

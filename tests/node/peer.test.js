@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
-import { connect, server } from './support.js';
+import { connect, server, test } from './support.js';
 
 const { at } = server();
 

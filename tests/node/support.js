@@ -3,11 +3,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { after, before } from 'node:test';
+import { after, before, test as nodeTest } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 
 const BINARY = process.env.THRONG_BIN ?? fileURLToPath(new URL('../../target/release/throng', import.meta.url));
+
+// A test that waits in vain fails.
+export const test = (name, body) => nodeTest(name, { timeout: 30_000 }, body);
 
 // A server for one test file; `at` gives the address of a path on it.
 export function server(...flags) {
@@ -27,8 +30,9 @@ export function server(...flags) {
   });
 
   after(async () => {
-    child.kill();
-    if (child.exitCode === null) await once(child, 'exit');
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   });
 
   return { at: (path) => origin + path };

@@ -3,6 +3,8 @@
 import json
 
 from support import ServerTest
+from websockets.exceptions import ConnectionClosedOK
+from websockets.frames import Close
 from websockets.sync.client import connect
 
 
@@ -61,5 +63,6 @@ class Chat(ServerTest):
                 bo.send("quit")
                 self.assertRegex(ada.recv(), r"^\d\d:\d\d:\d\d Bo say: Logout$")
                 self.assertRegex(bo.recv(), r"Logout$")
-                self.assertRaises(Exception, bo.recv)
-                self.assertEqual(bo.protocol.close_rcvd.code, 1000)
+                with self.assertRaises(ConnectionClosedOK):
+                    bo.recv()
+                self.assertEqual(bo.protocol.close_rcvd, Close(1000, "Logout"))

@@ -32,7 +32,7 @@
 //! | [`server`] | the joint of the four above | all | |
 //! | [`config`], `main` | the command line | all | |
 //!
-//! To read it: [`ws::frame`], [`ws::protocol`], [`net`], `net/event_loop.rs`, [`net::outbound`], [`chat`],
+//! To read it: [`ws::frame`], [`ws::protocol`], [`net`], `net/event_loop/`, [`net::outbound`], [`chat`],
 //! [`server`].
 //!
 //! # What makes it small and fast

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
@@ -28,6 +28,13 @@ pub struct Server {
 struct Log {
     lines: Mutex<(Vec<String>, bool)>,
     changed: Condvar,
+}
+
+impl Log {
+    /// The lines so far, and whether no more will come; also after a test has failed while it looked at them.
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Server {
@@ -55,10 +62,10 @@ impl Server {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                writer.lines.lock().unwrap().0.push(line);
+                writer.lock().0.push(line);
                 writer.changed.notify_all();
             }
-            writer.lines.lock().unwrap().1 = true;
+            writer.lock().1 = true;
             writer.changed.notify_all();
         });
         let mut server = Server { child, log, addresses: Vec::new() };
@@ -125,7 +132,7 @@ impl Server {
     /// The lines of the log that hold this, as soon as there are that many.
     pub fn wait_for_logs(&self, part: &str, count: usize) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.log.lines.lock().unwrap();
+        let mut lines = self.log.lock();
         loop {
             let found: Vec<String> = lines.0.iter().filter(|line| line.contains(part)).cloned().collect();
             if found.len() >= count {
@@ -133,13 +140,13 @@ impl Server {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero() && !lines.1, "no {part:?} in the log:\n{}", lines.0.join("\n"));
-            lines = self.log.changed.wait_timeout(lines, left).unwrap().0;
+            lines = self.log.changed.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// All that was logged so far.
     pub fn log(&self) -> String {
-        self.log.lines.lock().unwrap().0.join("\n")
+        self.log.lock().0.join("\n")
     }
 
     pub fn pid(&self) -> u32 {

@@ -62,6 +62,9 @@ pub struct Serve {
         hide_default_value = true
     )]
     pub echo_suffix: String,
+    /// Compress messages for those who offer to inflate them (permessage-deflate)
+    #[arg(long, env = "THRONG_DEFLATE", value_name = "on|off", default_value = "on", value_parser = on_or_off)]
+    pub deflate: bool,
     /// Time for all connections to end after SIGINT or SIGTERM; a second signal ends at once
     #[arg(long, env = "THRONG_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
     pub shutdown_timeout: Duration,
@@ -262,6 +265,7 @@ impl Serve {
         server::Settings {
             allowed_origins: self.allow_origin.clone(),
             echo_suffix: self.echo_suffix.clone(),
+            deflate: self.deflate,
             max_message: self.messages.max_message,
             max_echo_message: self.messages.max_echo_message,
         }
@@ -284,6 +288,14 @@ fn origin(text: &str) -> Result<Origin, String> {
     match is_origin {
         true => Ok(Origin::Is(text.to_ascii_lowercase())),
         false => Err("write scheme://host or scheme://host:port, as in https://chat.example.com".to_owned()),
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write on or off".to_owned()),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Settings {
     pub allowed_origins: Vec<Origin>,
     /// Appended to each text that is echoed.
     pub echo_suffix: String,
+    /// Whether messages are compressed for those who offer to inflate them.
+    pub deflate: bool,
     /// Limit on a message of chat in bytes; 0 turns it off.
     pub max_message: usize,
     /// Limit on a message that is echoed or relayed as it came, in bytes; 0 turns it off.
@@ -98,8 +100,10 @@ impl Server {
                 "Pages of this origin may not connect; the server's --allow-origin names those that may.",
             ));
         }
+        let deflate = handshake::deflate(request, false).map_err(|refusal| refusal.response())?;
+        let deflate = deflate.filter(|_| self.settings.deflate);
         let Some(room) = room else {
-            let accepted = Accepted { key, subprotocol: None };
+            let accepted = Accepted { key, subprotocol: None, deflate };
             return Ok(Answer::Upgrade {
                 accepted,
                 max_message: self.settings.max_echo_message,
@@ -113,7 +117,7 @@ impl Server {
             Format::Raw => self.settings.max_echo_message,
             Format::Json | Format::Lines | Format::Html => self.settings.max_message,
         };
-        let accepted = Accepted { key, subprotocol };
+        let accepted = Accepted { key, subprotocol, deflate };
         Ok(Answer::Upgrade { accepted, max_message, session: Session::Chat(Some(Box::new(wish))) })
     }
 

@@ -42,12 +42,6 @@ impl std::fmt::Display for ConnId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupId(pub u32);
 
-impl GroupId {
-    fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
 /// The program on top of the loop. Its handlers enqueue output and return; they never block.
 pub trait App {
     /// What the application keeps of each WebSocket connection.

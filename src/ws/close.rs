@@ -16,7 +16,7 @@ impl CloseCode {
     pub const PROTOCOL: CloseCode = CloseCode(1002);
     /// A kind of data that is not taken here: binary where text is needed.
     pub const UNSUPPORTED: CloseCode = CloseCode(1003);
-    /// Text that is not UTF-8.
+    /// Text that is not UTF-8, or compressed data that is damaged.
     pub const INVALID_DATA: CloseCode = CloseCode(1007);
     /// A limit other than that of size: rate, time.
     pub const POLICY: CloseCode = CloseCode(1008);
@@ -47,7 +47,7 @@ pub struct CloseFrame<'b> {
 /// caller sends a close frame with [`Error::close_code`] and this error's text as reason, and ends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// A reserved bit is set although no extension was agreed on (§5.2).
+    /// A reserved bit is set that no extension agreed on gives a meaning to (§5.2, RFC 7692 §6).
     ReservedBits,
     /// An opcode that the RFC does not define (§5.2).
     UnknownOpcode(u8),
@@ -69,11 +69,13 @@ pub enum Error {
     MessageInsideMessage,
     /// Text that is not UTF-8 (§8.1), also the reason of a close frame (§5.5.1).
     InvalidUtf8,
+    /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
+    BadCompression,
     /// A close frame of one byte, which is no code (§5.5.1).
     HalfCloseCode,
     /// A code that must not stand in a close frame (§7.4).
     InvalidCloseCode(u16),
-    /// A message of more bytes than the limit, told by a frame header before the bytes are taken.
+    /// A message of more bytes than the limit: told by a frame header before the bytes are taken, or while inflating.
     TooBig {
         /// The limit, in bytes.
         limit: usize,
@@ -96,7 +98,7 @@ impl Error {
             | Error::MessageInsideMessage
             | Error::HalfCloseCode
             | Error::InvalidCloseCode(_) => CloseCode::PROTOCOL,
-            Error::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Error::InvalidUtf8 | Error::BadCompression => CloseCode::INVALID_DATA,
             Error::TooBig { .. } => CloseCode::TOO_BIG,
         }
     }
@@ -116,6 +118,7 @@ impl fmt::Display for Error {
             Error::UnexpectedContinuation => f.write_str("a continuation of no message"),
             Error::MessageInsideMessage => f.write_str("a new message inside an unfinished message"),
             Error::InvalidUtf8 => f.write_str("a text is not UTF-8"),
+            Error::BadCompression => f.write_str("a compressed message is damaged"),
             Error::HalfCloseCode => f.write_str("a close frame of one byte"),
             Error::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Error::TooBig { limit } => write!(f, "a message is over {limit} bytes"),

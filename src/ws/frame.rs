@@ -19,6 +19,11 @@ pub const MAX_CONTROL: usize = 125;
 /// The longest reason of a close frame: its payload less the code.
 pub const MAX_CLOSE_REASON: usize = MAX_CONTROL - 2;
 
+/// The message is compressed.
+const RSV1: u8 = 0x40;
+const RSV2: u8 = 0x20;
+const RSV3: u8 = 0x10;
+
 /// What a frame is (§5.2, §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -61,6 +66,8 @@ impl Opcode {
 pub struct Header {
     /// The last fragment of a message, or its only one.
     pub fin: bool,
+    /// The message is compressed (RFC 7692 §6); only its first frame says so.
+    pub compressed: bool,
     /// What the frame is.
     pub opcode: Opcode,
     /// The masking key, if there is one.
@@ -71,16 +78,20 @@ pub struct Header {
 
 impl Header {
     /// Decodes the header at the start of `bytes` and says how long it is; `None` if more bytes are needed.
-    /// An error is told as soon as the bytes show it.
-    pub fn decode(bytes: &[u8]) -> Result<Option<(Header, usize)>, Error> {
+    /// An error is told as soon as the bytes show it. Whether messages may be compressed says `deflate`.
+    pub fn decode(bytes: &[u8], deflate: bool) -> Result<Option<(Header, usize)>, Error> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
         let fin = first & 0x80 != 0;
-        if first & 0x70 != 0 {
+        let compressed = first & RSV1 != 0;
+        if first & (RSV2 | RSV3) != 0 || compressed && !deflate {
             return Err(Error::ReservedBits);
         }
         let opcode = Opcode::from_bits(first & 0x0f)?;
+        if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Error::ReservedBits);
+        }
         if opcode.is_control() && !fin {
             return Err(Error::FragmentedControl);
         }
@@ -126,13 +137,14 @@ impl Header {
             };
             (Some(*key), rest)
         };
-        let header = Header { fin, opcode, mask, payload_len };
+        let header = Header { fin, compressed, opcode, mask, payload_len };
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
     /// Writes the header, its length in the shortest form.
     pub fn encode(&self, out: &mut impl BufMut) {
-        out.put_u8(u8::from(self.fin) << 7 | self.opcode as u8);
+        let rsv1 = if self.compressed { RSV1 } else { 0 };
+        out.put_u8(u8::from(self.fin) << 7 | rsv1 | self.opcode as u8);
         let mask_bit = u8::from(self.mask.is_some()) << 7;
         match self.payload_len {
             len @ 0..=125 => out.put_u8(mask_bit | len as u8),
@@ -153,15 +165,24 @@ impl Header {
 
 /// Writes a whole message as one frame of a server, which is not masked.
 pub fn encode(opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
-    let header = Header { fin: true, opcode, mask: None, payload_len: payload.len() as u64 };
-    header.encode(out);
+    let payload_len = payload.len() as u64;
+    Header { fin: true, compressed: false, opcode, mask: None, payload_len }.encode(out);
     out.put_slice(payload);
 }
 
 /// Writes a whole message as one frame of a client, masked with `key`.
 pub fn encode_masked(opcode: Opcode, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
-    let header = Header { fin: true, opcode, mask: Some(key), payload_len: payload.len() as u64 };
-    header.encode(out);
+    encode_masked_as(false, opcode, payload, key, out);
+}
+
+/// The same of a payload that a [`Compressor`](super::deflate::Compressor) has made.
+pub fn encode_masked_compressed(opcode: Opcode, compressed: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    encode_masked_as(true, opcode, compressed, key, out);
+}
+
+fn encode_masked_as(compressed: bool, opcode: Opcode, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    let payload_len = payload.len() as u64;
+    Header { fin: true, compressed, opcode, mask: Some(key), payload_len }.encode(out);
     let start = out.len();
     out.extend_from_slice(payload);
     mask::apply(key, 0, &mut out[start..]);
@@ -181,7 +202,7 @@ mod tests {
     use super::*;
 
     fn header(fin: bool, opcode: Opcode, mask: Option<[u8; 4]>, payload_len: u64) -> Header {
-        Header { fin, opcode, mask, payload_len }
+        Header { fin, compressed: false, opcode, mask, payload_len }
     }
 
     /// One line checks both directions, and that every shorter prefix asks for more.
@@ -190,17 +211,19 @@ mod tests {
         expected.encode(&mut encoded);
         assert_eq!(encoded, bytes);
         for cut in 0..bytes.len() {
-            assert_eq!(Header::decode(&bytes[..cut]), Ok(None), "cut at {cut}");
+            assert_eq!(Header::decode(&bytes[..cut], true), Ok(None), "cut at {cut}");
         }
         let mut with_payload = bytes.to_vec();
         with_payload.extend_from_slice(&[0xff; 3]);
-        assert_eq!(Header::decode(&with_payload), Ok(Some((expected, bytes.len()))));
+        assert_eq!(Header::decode(&with_payload, true), Ok(Some((expected, bytes.len()))));
     }
 
     #[test]
     fn section_5_7_examples_and_all_three_length_forms_both_ways() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         check(header(true, Opcode::Text, None, 5), b"\x81\x05");
+        check(Header { compressed: true, ..header(true, Opcode::Text, None, 5) }, b"\xc1\x05");
+        check(Header { compressed: true, ..header(false, Opcode::Binary, None, 5) }, b"\x42\x05");
         check(header(true, Opcode::Text, Some(key), 5), b"\x81\x85\x37\xfa\x21\x3d");
         check(header(false, Opcode::Text, None, 3), b"\x01\x03");
         check(header(true, Opcode::Continuation, None, 2), b"\x80\x02");
@@ -238,10 +261,21 @@ mod tests {
             (b"\x81\x7f\x80\0\0\0\0\0\0\0", Error::LengthTopBit),
         ];
         for (bytes, error) in table {
-            assert_eq!(Header::decode(bytes).as_ref(), Err(error), "{bytes:x?}");
+            assert_eq!(Header::decode(bytes, false).as_ref(), Err(error), "{bytes:x?}");
             for cut in 0..bytes.len() {
-                assert_eq!(Header::decode(&bytes[..cut]), Ok(None), "{bytes:x?} cut at {cut}");
+                assert_eq!(Header::decode(&bytes[..cut], true), Ok(None), "{bytes:x?} cut at {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn only_the_first_frame_of_a_message_may_say_that_it_is_compressed() {
+        for first in [0x41, 0x42, 0xc1, 0xc2] {
+            assert_eq!(Header::decode(&[first], true), Ok(None), "{first:#x}");
+            assert_eq!(Header::decode(&[first], false), Err(Error::ReservedBits), "{first:#x}");
+        }
+        for first in [0x40, 0xc0, 0xc8, 0xc9, 0xca, 0xe1, 0xd1, 0xf2] {
+            assert_eq!(Header::decode(&[first], true), Err(Error::ReservedBits), "{first:#x}");
         }
     }
 

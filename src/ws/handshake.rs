@@ -1,5 +1,7 @@
 //! The opening handshake (RFC 6455 §4), of the server and of the client.
 
+use super::deflate::Params;
+use super::extensions;
 use super::head::{Request, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -103,6 +105,25 @@ pub fn check(request: &Request<'_>) -> Result<AcceptKey, Refusal> {
     Ok(AcceptKey::of(key))
 }
 
+/// The agreement on compression: the first of the client's offers that can be accepted (RFC 7692 §5). The client keeps
+/// a context of its own only if `keeps_context`.
+pub fn deflate(request: &Request<'_>, keeps_context: bool) -> Result<Option<Params>, Refusal> {
+    let mut agreed = None;
+    for value in request.all("sec-websocket-extensions") {
+        let offers = extensions::parse(value)
+            .map_err(|_| Refusal::Bad("Sec-WebSocket-Extensions does not follow the grammar of RFC 6455"))?;
+        let accept = |offer| Params::of_offer(offer)?.accept(keeps_context);
+        agreed = agreed.or_else(|| offers.iter().find_map(accept));
+    }
+    Ok(agreed.filter(|_| !request.only("user-agent").is_some_and(is_faulty)))
+}
+
+/// Safari 15.0 to 15.3 damages what it inflates.
+fn is_faulty(user_agent: &str) -> bool {
+    let version = user_agent.split_once("Version/15.").and_then(|(_, rest)| rest.split(['.', ' ']).next());
+    user_agent.contains("Safari/") && matches!(version, Some("0" | "1" | "2" | "3"))
+}
+
 fn is_key(key: &str) -> bool {
     let mut bytes = [0; 18];
     key.len() == 24 && BASE64.decode_slice(key, &mut bytes) == Ok(16)
@@ -115,6 +136,8 @@ pub struct Accepted {
     pub key: AcceptKey,
     /// One of those that the client offered, if any is known.
     pub subprotocol: Option<&'static str>,
+    /// What was agreed on, if messages may be compressed.
+    pub deflate: Option<Params>,
 }
 
 impl Accepted {
@@ -127,6 +150,9 @@ impl Accepted {
         if let Some(subprotocol) = self.subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
+        }
+        if let Some(deflate) = self.deflate {
+            out.extend_from_slice(format!("\r\nSec-WebSocket-Extensions: {deflate}").as_bytes());
         }
         out.extend_from_slice(b"\r\n\r\n");
     }
@@ -143,6 +169,8 @@ pub struct ClientRequest<'a> {
     pub nonce: [u8; 16],
     /// In order of preference.
     pub subprotocols: &'a [&'a str],
+    /// The offer to compress messages, if there is one.
+    pub deflate: Option<Params>,
     /// Further header fields, such as `Origin`.
     pub fields: &'a [(&'a str, &'a str)],
 }
@@ -160,8 +188,19 @@ pub enum ResponseError {
     WrongAccept,
     /// A subprotocol that was not offered, or more than one.
     WrongSubprotocol,
-    /// An extension that was not offered.
+    /// An extension that was not offered, or not with these parameters.
     WrongExtension,
+}
+
+/// A server's answer that a client takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// How long the answer is, in bytes. Frames follow.
+    pub head_len: usize,
+    /// The subprotocol that the server chose.
+    pub subprotocol: Option<String>,
+    /// What was agreed on, if messages may be compressed.
+    pub deflate: Option<Params>,
 }
 
 impl fmt::Display for ResponseError {
@@ -172,7 +211,9 @@ impl fmt::Display for ResponseError {
             ResponseError::NotUpgraded => f.write_str("the answer does not upgrade to WebSocket"),
             ResponseError::WrongAccept => f.write_str("Sec-WebSocket-Accept is wrong"),
             ResponseError::WrongSubprotocol => f.write_str("a subprotocol that was not offered"),
-            ResponseError::WrongExtension => f.write_str("an extension that was not offered"),
+            ResponseError::WrongExtension => {
+                f.write_str("an extension, or a parameter of one, that was not offered")
+            }
         }
     }
 }
@@ -193,6 +234,9 @@ impl ClientRequest<'_> {
             let list = self.subprotocols.join(", ");
             text += &format!("Sec-WebSocket-Protocol: {list}\r\n");
         }
+        if let Some(offer) = &self.deflate {
+            text += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        }
         for (name, value) in self.fields {
             text += &format!("{name}: {value}\r\n");
         }
@@ -200,9 +244,8 @@ impl ClientRequest<'_> {
         out.extend_from_slice(text.as_bytes());
     }
 
-    /// Reads the server's answer from the start of `bytes`: how long it is and the subprotocol chosen, or
-    /// `None` if more bytes are needed. Frames follow the answer.
-    pub fn check_response(&self, bytes: &[u8]) -> Result<Option<(usize, Option<String>)>, ResponseError> {
+    /// Reads the server's answer from the start of `bytes`; `None` if more bytes are needed.
+    pub fn check_response(&self, bytes: &[u8]) -> Result<Option<Opened>, ResponseError> {
         let mut fields = [httparse::EMPTY_HEADER; 64];
         let mut parsed = httparse::Response::new(&mut fields);
         let head_len = match parsed.parse(bytes) {
@@ -231,9 +274,7 @@ impl ClientRequest<'_> {
         if !values("sec-websocket-accept").eq([accept.as_bytes()]) {
             return Err(ResponseError::WrongAccept);
         }
-        if values("sec-websocket-extensions").next().is_some() {
-            return Err(ResponseError::WrongExtension);
-        }
+        let deflate = self.agreed_deflate(values("sec-websocket-extensions"))?;
         let mut chosen = values("sec-websocket-protocol");
         let subprotocol = match (chosen.next(), chosen.next()) {
             (None, _) => None,
@@ -243,7 +284,24 @@ impl ClientRequest<'_> {
             }
             _ => return Err(ResponseError::WrongSubprotocol),
         };
-        Ok(Some((head_len, subprotocol)))
+        Ok(Some(Opened { head_len, subprotocol, deflate }))
+    }
+
+    /// The one extension that a server may answer with, and only if it was offered.
+    fn agreed_deflate<'v>(
+        &self,
+        values: impl Iterator<Item = &'v [u8]>,
+    ) -> Result<Option<Params>, ResponseError> {
+        let mut agreed = None;
+        for value in values {
+            for extension in extensions::parse(value).map_err(|_| ResponseError::WrongExtension)? {
+                let answer = Params::of_answer(&extension).filter(|answer| {
+                    agreed.is_none() && self.deflate.is_some_and(|offer| offer.allows(answer))
+                });
+                agreed = Some(answer.ok_or(ResponseError::WrongExtension)?);
+            }
+        }
+        Ok(agreed)
     }
 
     fn key(&self) -> String {
@@ -272,7 +330,7 @@ mod tests {
         assert_eq!(key.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         let mut out = Vec::new();
         let subprotocol = Some("chat");
-        Accepted { key, subprotocol }.encode(&mut out);
+        Accepted { key, subprotocol, deflate: None }.encode(&mut out);
         assert_eq!(
             std::str::from_utf8(&out).unwrap(),
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -323,6 +381,7 @@ mod tests {
             target: "/chat",
             nonce: *b"the sample nonce",
             subprotocols: &["throng.v1", "chat"],
+            deflate: None,
             fields: &[("Origin", "http://server.example.com")],
         }
     }
@@ -338,14 +397,15 @@ mod tests {
         });
         let mut answer = Vec::new();
         let subprotocol = Some("chat");
-        Accepted { key: key.unwrap().unwrap(), subprotocol }.encode(&mut answer);
+        Accepted { key: key.unwrap().unwrap(), subprotocol, deflate: None }.encode(&mut answer);
         let head_len = answer.len();
         for cut in 0..head_len {
             assert_eq!(client().check_response(&answer[..cut]), Ok(None));
         }
         answer.extend_from_slice(b"\x81\x00");
         let accepted = client().check_response(&answer);
-        assert_eq!(accepted, Ok(Some((head_len, Some("chat".into())))));
+        let subprotocol = Some("chat".to_owned());
+        assert_eq!(accepted, Ok(Some(Opened { head_len, subprotocol, deflate: None })));
     }
 
     #[test]

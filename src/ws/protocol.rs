@@ -2,9 +2,11 @@
 //!
 //! A message that lies whole in the receive buffer is unmasked and handed out where it lies. Only what is
 //! unfinished when the buffer ends is kept, in memory that grows with the bytes that came, never with the
-//! length that a header declares.
+//! length that a header declares. Of a compressed message it is the compressed bytes: it is inflated when it is
+//! whole, so that nobody can make a connection keep more than was sent.
 
 use super::close::{self, CloseFrame, Error};
+use super::deflate::{Inflater, Params, most_compressed};
 use super::frame::{Header, Opcode};
 use super::{mask, utf8};
 use std::borrow::Cow;
@@ -67,8 +69,19 @@ pub struct Protocol {
     ended: bool,
     /// In bytes.
     max_message: usize,
+    deflate: Deflate,
     /// Boxed, since a connection at rest has none.
     unfinished: Option<Box<Unfinished>>,
+}
+
+/// What was agreed on for the messages that come.
+#[derive(Debug)]
+enum Deflate {
+    Off,
+    /// Each message is compressed on its own.
+    WithoutContext,
+    /// A message may refer to those before it, which only an inflater of its own remembers.
+    WithContext(Box<Inflater>),
 }
 
 /// What the end of the receive buffer cut.
@@ -94,12 +107,27 @@ struct Frame {
 enum Gathered {
     Text(utf8::Gathered),
     Binary(Vec<u8>),
+    Compressed { opcode: Opcode, bytes: Vec<u8> },
 }
 
 impl Protocol {
     /// A connection whose opening handshake is complete. `max_message` is in bytes; 0 means no limit.
     pub fn new(role: Role, max_message: usize) -> Protocol {
-        Protocol { role, ended: false, max_message, unfinished: None }
+        Protocol { role, ended: false, max_message, deflate: Deflate::Off, unfinished: None }
+    }
+
+    /// The same where the handshake ended with this agreement on compression.
+    pub fn with_deflate(mut self, agreed: Option<&Params>) -> Protocol {
+        let no_context_takeover = agreed.map(|params| match self.role {
+            Role::Server => params.client_no_context_takeover,
+            Role::Client => params.server_no_context_takeover,
+        });
+        self.deflate = match no_context_takeover {
+            None => Deflate::Off,
+            Some(true) => Deflate::WithoutContext,
+            Some(false) => Deflate::WithContext(Box::default()),
+        };
+        self
     }
 
     /// Whether a message has begun whose last byte has not come.
@@ -117,13 +145,18 @@ impl Protocol {
     /// Takes bytes from the front of `input` up to and including the next event.
     ///
     /// To be called until it returns `None`; then all of `input` was taken. After an error the connection
-    /// is to be failed with [`Error::close_code`]; further input is ignored.
-    pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, Error> {
+    /// is to be failed with [`Error::close_code`]; further input is ignored. Any `inflater` will do: one serves
+    /// all connections.
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Event<'b>>, Error> {
         if self.ended {
             *input = &mut [];
             return Ok(None);
         }
-        let result = self.next_event(input);
+        let result = self.next_event(input, inflater);
         self.ended = matches!(result, Err(_) | Ok(Some(Event::Close(_))));
         if self.ended || !self.is_unfinished() {
             self.unfinished = None;
@@ -131,10 +164,14 @@ impl Protocol {
         result
     }
 
-    fn next_event<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, Error> {
+    fn next_event<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Event<'b>>, Error> {
         loop {
             if self.unfinished.as_ref().is_some_and(|u| u.frame.is_some()) {
-                match self.continue_payload(input)? {
+                match self.continue_payload(input, inflater)? {
                     Progress::Message(message) => return Ok(Some(Event::Message(message))),
                     Progress::FrameDone => continue,
                     Progress::NeedsMore => return Ok(None),
@@ -146,7 +183,7 @@ impl Protocol {
             if header.opcode.is_control() {
                 return self.take_control(header, header_len, input);
             }
-            if let Some(message) = self.begin_data(header, input)? {
+            if let Some(message) = self.begin_data(header, input, inflater)? {
                 return Ok(Some(Event::Message(message)));
             }
         }
@@ -155,10 +192,11 @@ impl Protocol {
     /// Takes a header from the stash and the input together. Of a control frame the bytes stay where they
     /// are, since it is handed out whole.
     fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<(Header, usize)>, Error> {
+        let deflate = !matches!(self.deflate, Deflate::Off);
         let stash = match &mut self.unfinished {
             Some(unfinished) if !unfinished.stash.is_empty() => &mut unfinished.stash,
             _ => {
-                let Some((header, len)) = Header::decode(input)? else {
+                let Some((header, len)) = Header::decode(input, deflate)? else {
                     self.stash(input);
                     return Ok(None);
                 };
@@ -170,7 +208,7 @@ impl Protocol {
             }
         };
         loop {
-            if let Some((header, len)) = Header::decode(stash)? {
+            if let Some((header, len)) = Header::decode(stash, deflate)? {
                 if !header.opcode.is_control() {
                     stash.clear();
                 }
@@ -200,8 +238,10 @@ impl Protocol {
             _ => {}
         }
         let gathered = message.map_or(0, Gathered::len) as u64;
+        let is_compressed = header.compressed || matches!(message, Some(Gathered::Compressed { .. }));
         let limit = self.max_message;
-        if limit > 0 && gathered + header.payload_len > limit as u64 {
+        let most = if is_compressed { most_compressed(limit) } else { limit };
+        if limit > 0 && gathered + header.payload_len > most as u64 {
             return Err(Error::TooBig { limit });
         }
         Ok(())
@@ -242,6 +282,7 @@ impl Protocol {
         &mut self,
         header: Header,
         input: &mut &'b mut [u8],
+        inflater: &mut Inflater,
     ) -> Result<Option<Message<'b>>, Error> {
         let first = header.opcode != Opcode::Continuation;
         if first && header.fin && header.payload_len <= input.len() as u64 {
@@ -250,6 +291,7 @@ impl Protocol {
                 mask::apply(key, 0, payload);
             }
             return match header.opcode {
+                opcode if header.compressed => self.inflate(opcode, payload, inflater).map(Some),
                 Opcode::Text => std::str::from_utf8(payload)
                     .map(|text| Some(Message::Text(Cow::Borrowed(text))))
                     .map_err(|_| Error::InvalidUtf8),
@@ -258,16 +300,23 @@ impl Protocol {
         }
         let unfinished = self.unfinished.get_or_insert_default();
         match header.opcode {
+            Opcode::Continuation => {}
+            opcode if header.compressed => {
+                unfinished.message = Some(Gathered::Compressed { opcode, bytes: Vec::new() })
+            }
             Opcode::Text => unfinished.message = Some(Gathered::Text(utf8::Gathered::default())),
-            Opcode::Binary => unfinished.message = Some(Gathered::Binary(Vec::new())),
-            _ => {}
+            _ => unfinished.message = Some(Gathered::Binary(Vec::new())),
         }
         unfinished.frame =
             Some(Frame { fin: header.fin, mask: header.mask, taken: 0, payload_len: header.payload_len });
         Ok(None)
     }
 
-    fn continue_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Progress<'b>, Error> {
+    fn continue_payload<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        inflater: &mut Inflater,
+    ) -> Result<Progress<'b>, Error> {
         let Some(Unfinished { frame: frame_slot, message: message_slot, .. }) =
             self.unfinished.as_deref_mut()
         else {
@@ -292,8 +341,37 @@ impl Protocol {
             return Ok(Progress::FrameDone);
         }
         match message_slot.take() {
-            Some(message) => Ok(Progress::Message(message.finish()?)),
             None => Ok(Progress::FrameDone),
+            Some(message) => self.complete(message, inflater).map(Progress::Message),
+        }
+    }
+
+    fn complete<'b>(&mut self, message: Gathered, inflater: &mut Inflater) -> Result<Message<'b>, Error> {
+        match message {
+            Gathered::Text(text) => {
+                text.finish().map(|text| Message::Text(Cow::Owned(text))).map_err(|_| Error::InvalidUtf8)
+            }
+            Gathered::Binary(bytes) => Ok(Message::Binary(Cow::Owned(bytes))),
+            Gathered::Compressed { opcode, bytes } => self.inflate(opcode, &bytes, inflater),
+        }
+    }
+
+    fn inflate<'b>(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        shared: &mut Inflater,
+    ) -> Result<Message<'b>, Error> {
+        let (inflater, keeps_context) = match &mut self.deflate {
+            Deflate::WithContext(own) => (&mut **own, true),
+            Deflate::Off | Deflate::WithoutContext => (shared, false),
+        };
+        let message = inflater.inflate(payload, self.max_message, keeps_context)?;
+        match opcode {
+            Opcode::Text => String::from_utf8(message)
+                .map(|text| Message::Text(Cow::Owned(text)))
+                .map_err(|_| Error::InvalidUtf8),
+            _ => Ok(Message::Binary(Cow::Owned(message))),
         }
     }
 
@@ -317,26 +395,17 @@ impl Gathered {
     fn len(&self) -> usize {
         match self {
             Gathered::Text(text) => text.len(),
-            Gathered::Binary(bytes) => bytes.len(),
+            Gathered::Binary(bytes) | Gathered::Compressed { bytes, .. } => bytes.len(),
         }
     }
 
     fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
         match self {
             Gathered::Text(text) => text.push(piece).map_err(|_| Error::InvalidUtf8),
-            Gathered::Binary(bytes) => {
+            Gathered::Binary(bytes) | Gathered::Compressed { bytes, .. } => {
                 bytes.extend_from_slice(piece);
                 Ok(())
             }
-        }
-    }
-
-    fn finish<'b>(self) -> Result<Message<'b>, Error> {
-        match self {
-            Gathered::Text(text) => {
-                text.finish().map(|text| Message::Text(Cow::Owned(text))).map_err(|_| Error::InvalidUtf8)
-            }
-            Gathered::Binary(bytes) => Ok(Message::Binary(Cow::Owned(bytes))),
         }
     }
 }

@@ -35,7 +35,7 @@ fn feed<'p>(protocol: &mut Protocol, pieces: impl IntoIterator<Item = &'p [u8]>)
         let mut buffer = piece.to_vec();
         let mut input = &mut buffer[..];
         loop {
-            match protocol.receive(&mut input) {
+            match protocol.receive(&mut input, &mut Inflater::default()) {
                 Ok(Some(event)) => events.push(owned(event)),
                 Ok(None) => break,
                 Err(error) => return (events, Some(error)),
@@ -88,7 +88,7 @@ fn a_message_that_lies_whole_in_the_buffer_is_handed_out_where_it_lies() {
     let range = buffer.as_ptr_range();
     let mut input = &mut buffer[..];
     let mut protocol = Protocol::new(Role::Server, 0);
-    match protocol.receive(&mut input) {
+    match protocol.receive(&mut input, &mut Inflater::default()) {
         Ok(Some(Event::Message(Message::Text(Cow::Borrowed(text))))) => {
             assert!(range.contains(&text.as_ptr()));
         }

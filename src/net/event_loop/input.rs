@@ -5,7 +5,7 @@ use super::super::{Answer, App, ConnId};
 use super::timeouts::Timers;
 use super::{EventLoop, RECEIVE_BUFFER};
 use crate::ws::head::{HeadScan, Request, Response};
-use crate::ws::{Event, Protocol, Role};
+use crate::ws::{Event, Form, Protocol, Role};
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 
@@ -197,8 +197,10 @@ impl<A: App> EventLoop<A> {
                 self.timers.head.stop(conn.slot);
                 self.timers.silence.start(conn.slot, self.now);
                 accepted.encode(self.outbound.answers());
+                self.outbound.set_form(conn, Form::agreed(accepted.deflate.as_ref()));
                 self.app.on_open(conn, &mut session, &mut self.outbound);
-                let protocol = Protocol::new(Role::Server, max_message);
+                let protocol =
+                    Protocol::new(Role::Server, max_message).with_deflate(accepted.deflate.as_ref());
                 self.input(conn).state = State::Open { protocol, session };
                 self.stop_closed();
             }
@@ -246,7 +248,7 @@ impl<A: App> EventLoop<A> {
                 State::Closing { protocol } => (protocol, None),
                 _ => return,
             };
-            match protocol.receive(bytes) {
+            match protocol.receive(bytes, &mut self.inflater) {
                 Ok(Some(Event::Message(message))) => {
                     message_ended = true;
                     if let Some(session) = session {

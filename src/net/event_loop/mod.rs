@@ -8,6 +8,7 @@ use super::listener::{self, PerAddress, Spare};
 use super::outbound::Outbound;
 use super::{App, ConnId, Limits};
 use crate::ws::CloseCode;
+use crate::ws::deflate::Inflater;
 use input::{Input, State};
 use mio::event::Event as Readiness;
 use mio::net::TcpListener;
@@ -51,6 +52,7 @@ pub struct EventLoop<A: App> {
     outbound: Outbound,
     inputs: Vec<Option<Input<A::Session>>>,
     receive_buffer: Vec<u8>,
+    inflater: Inflater,
     /// Connections with more to read than their budget, or whose reading goes on after a pause.
     ready_again: Vec<ConnId>,
     timers: Timers,
@@ -92,6 +94,7 @@ impl<A: App> EventLoop<A> {
             outbound: Outbound::new(&limits, now),
             inputs: Vec::new(),
             receive_buffer: vec![0; RECEIVE_BUFFER],
+            inflater: Inflater::default(),
             ready_again: Vec::new(),
             timers: Timers::new(&limits, now),
             per_address: PerAddress::new(limits.max_per_address),

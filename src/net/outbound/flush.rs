@@ -2,8 +2,8 @@
 
 use super::super::group::VACANT;
 use super::super::queue::Flush;
-use super::super::{ConnId, GroupId, Transport};
-use super::{Finish, KEPT_BUFFER, LARGE_BATCH, Outbound, SPARE_BUFFERS};
+use super::super::{ConnId, Transport};
+use super::{Finish, KEPT_BUFFER, LARGE_BATCH, Outbound, PartId, SPARE_BUFFERS};
 use bytes::{Buf, Bytes};
 use std::io;
 
@@ -109,7 +109,7 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Writes a group's batch to each of its members; `false` if it is held back for company.
-    fn flush_group(&mut self, id: GroupId) -> bool {
+    fn flush_group(&mut self, id: PartId) -> bool {
         let Some(mut group) = self.groups[id.index()].take() else { return true };
         let held = group.flushed_at.is_some_and(|at| self.now < at + self.coalesce);
         if held && group.batch.len() <= LARGE_BATCH {

@@ -17,7 +17,7 @@ use super::group::Group;
 use super::queue::OutboundQueue;
 use super::timers::Fifo;
 use super::{ConnId, GroupId, Limits, Transport};
-use crate::ws::{CloseCode, Opcode, frame};
+use crate::ws::{CloseCode, Encoder, Form, Opcode, frame};
 use bytes::{Bytes, BytesMut};
 use mio::net::TcpStream;
 use slab::Slab;
@@ -34,7 +34,9 @@ const SPARE_BUFFERS: usize = 8;
 #[derive(Debug)]
 pub struct Outbound<T = TcpStream> {
     sinks: Slab<Sink<T>>,
+    /// By [`PartId`].
     groups: Vec<Option<Box<Group>>>,
+    encoder: Encoder,
     /// How many connections were ever accepted, modulo 2³².
     accepted: u32,
     /// The connection whose input is being handled, and the answers to it.
@@ -43,7 +45,7 @@ pub struct Outbound<T = TcpStream> {
     /// Connections with a queue that has not been offered to the socket.
     unoffered: Vec<u32>,
     /// Groups with a batch.
-    published: Vec<GroupId>,
+    published: Vec<PartId>,
     has_large_batch: bool,
     spare_buffers: Vec<BytesMut>,
     /// Connections that were closed from this side; their input is to be told.
@@ -60,6 +62,20 @@ pub struct Outbound<T = TcpStream> {
     now: Instant,
 }
 
+/// The members of a group that take one form of its messages: to them the same bytes are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PartId(u32);
+
+impl PartId {
+    fn of(group: GroupId, form: Form) -> PartId {
+        PartId(group.0 * Form::ALL.len() as u32 + form as u32)
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// The outgoing half of one connection; what a flush touches of it fits a cache line.
 #[derive(Debug)]
 struct Sink<T> {
@@ -69,9 +85,10 @@ struct Sink<T> {
     queue: Option<Box<OutboundQueue>>,
     /// The socket refused bytes; it will tell when it takes some.
     is_blocked: bool,
+    form: Form,
     /// Once set, nothing more is taken.
     finish: Option<Finish>,
-    groups: Vec<GroupId>,
+    groups: Vec<PartId>,
 }
 
 /// What becomes of a connection when everything that it is owed has been written.
@@ -91,6 +108,7 @@ impl<T: Transport> Outbound<T> {
         Outbound {
             sinks: Slab::new(),
             groups: Vec::new(),
+            encoder: Encoder::default(),
             accepted: 0,
             answering: None,
             answers: Vec::new(),
@@ -115,27 +133,33 @@ impl<T: Transport> Outbound<T> {
             return;
         }
         self.settle(to);
+        let form = self.sinks[to.slot as usize].form;
         if self.answering == Some(to) {
-            frame::encode(opcode, payload, &mut self.answers);
+            self.encoder.encode(form, opcode, payload, &mut self.answers);
         } else {
-            self.enqueue(to.slot, encoded(opcode, payload));
+            let mut frame = Vec::with_capacity(frame::MAX_HEADER + payload.len());
+            self.encoder.encode(form, opcode, payload, &mut frame);
+            self.enqueue(to.slot, frame.into());
         }
     }
 
-    /// Sends a message to all members of a group. It is encoded once.
+    /// Sends a message to all members of a group. It is encoded once in each form that a member takes.
     pub fn publish(&mut self, to: GroupId, opcode: Opcode, payload: &[u8]) {
-        let Some(Some(group)) = self.groups.get_mut(to.index()) else { return };
-        if !group.is_listed {
-            group.is_listed = true;
-            self.published.push(to);
+        for form in Form::ALL {
+            let part = PartId::of(to, form);
+            let Some(Some(group)) = self.groups.get_mut(part.index()) else { continue };
+            if !group.is_listed {
+                group.is_listed = true;
+                self.published.push(part);
+            }
+            if group.batch.is_empty()
+                && let Some(buffer) = self.spare_buffers.pop()
+            {
+                group.batch = buffer;
+            }
+            self.encoder.encode(form, opcode, payload, &mut group.batch);
+            self.has_large_batch |= group.batch.len() > LARGE_BATCH;
         }
-        if group.batch.is_empty()
-            && let Some(buffer) = self.spare_buffers.pop()
-        {
-            group.batch = buffer;
-        }
-        frame::encode(opcode, payload, &mut group.batch);
-        self.has_large_batch |= group.batch.len() > LARGE_BATCH;
     }
 
     /// Makes a connection a member of a group: it hears what is published from now on.
@@ -144,6 +168,7 @@ impl<T: Transport> Outbound<T> {
             return;
         }
         let sink = &mut self.sinks[conn.slot as usize];
+        let group = PartId::of(group, sink.form);
         if sink.groups.contains(&group) {
             return;
         }
@@ -158,7 +183,9 @@ impl<T: Transport> Outbound<T> {
     pub fn unsubscribe(&mut self, conn: ConnId, group: GroupId) {
         if self.is_present(conn) {
             self.settle(conn);
-            self.sinks[conn.slot as usize].groups.retain(|joined| *joined != group);
+            let sink = &mut self.sinks[conn.slot as usize];
+            let group = PartId::of(group, sink.form);
+            sink.groups.retain(|joined| *joined != group);
             self.leave(conn, group);
         }
     }
@@ -187,10 +214,19 @@ impl<T: Transport> Outbound<T> {
             generation,
             queue: None,
             is_blocked: false,
+            form: Form::default(),
             finish: None,
             groups: Vec::new(),
         });
         ConnId { slot: slot as u32, generation }
+    }
+
+    /// The form of messages that was agreed on, before there are any.
+    pub(in crate::net) fn set_form(&mut self, conn: ConnId, form: Form) {
+        if let Some(sink) = self.get_mut(conn) {
+            debug_assert!(sink.groups.is_empty());
+            sink.form = form;
+        }
     }
 
     /// Takes a connection out, with all its memberships.
@@ -367,7 +403,7 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    fn leave(&mut self, conn: ConnId, id: GroupId) {
+    fn leave(&mut self, conn: ConnId, id: PartId) {
         let Some(entry) = self.groups.get_mut(id.index()) else { return };
         let Some(group) = entry else { return };
         group.remove(conn.generation);

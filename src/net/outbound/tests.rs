@@ -55,7 +55,7 @@ impl Bench {
 /// The payloads of a run of frames; of a close frame its code and reason.
 fn texts(mut bytes: &[u8]) -> Vec<String> {
     let mut texts = Vec::new();
-    while let Some((header, len)) = frame::Header::decode(bytes).unwrap() {
+    while let Some((header, len)) = frame::Header::decode(bytes, true).unwrap() {
         let (payload, rest) = bytes[len..].split_at(header.payload_len as usize);
         texts.push(match header.opcode {
             Opcode::Close => {

@@ -1,0 +1,126 @@
+use super::*;
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+fn inflate(payload: &[u8]) -> Result<Vec<u8>, Error> {
+    Inflater::default().inflate(payload, 0, false)
+}
+
+#[test]
+fn the_examples_of_section_7_2_3() {
+    let table: &[&[u8]] = &[
+        b"\xf2\x48\xcd\xc9\xc9\x07\x00",
+        b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00",
+        b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00",
+        b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
+    ];
+    for payload in table {
+        assert_eq!(inflate(payload).as_deref(), Ok(&b"Hello"[..]), "{payload:x?}");
+    }
+    assert_eq!(inflate(b"\x00").as_deref(), Ok(&b""[..]), "7.2.3.6: an empty message");
+}
+
+#[test]
+fn a_context_is_kept_for_those_who_may_keep_one_and_for_nobody_else() {
+    let [first, second] = [&b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..], b"\xf2\x00\x11\x00\x00"];
+    let mut own = Inflater::default();
+    assert_eq!(own.inflate(first, 0, true).as_deref(), Ok(&b"Hello"[..]));
+    assert_eq!(own.inflate(second, 0, true).as_deref(), Ok(&b"Hello"[..]), "7.2.3.2");
+    let mut shared = Inflater::default();
+    assert_eq!(shared.inflate(first, 0, false).as_deref(), Ok(&b"Hello"[..]));
+    assert_eq!(shared.inflate(second, 0, false), Err(Error::BadCompression));
+    assert_eq!(shared.inflate(first, 0, false).as_deref(), Ok(&b"Hello"[..]), "it serves the next");
+}
+
+#[test]
+fn what_is_no_whole_stream_is_refused() {
+    let mut compressor = Compressor::new(15);
+    let whole = compressor.compress(&b"to be or not to be ".repeat(20)).unwrap().to_vec();
+    for len in 0..whole.len() {
+        assert_eq!(inflate(&whole[..len]), Err(Error::BadCompression), "cut at {len}");
+    }
+    let table: &[&[u8]] = &[
+        b"\x07",                             // a block of a type that there is not
+        b"\xff\xff\xff\xff",                 // likewise
+        b"\x00\x05\x00\xfa\xfeHello",        // a length and its complement that differ
+        b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf2", // something after the last block
+    ];
+    for payload in table {
+        assert_eq!(inflate(payload), Err(Error::BadCompression), "{payload:x?}");
+    }
+}
+
+#[test]
+fn the_limit_counts_inflated_bytes_at_one_less_the_limit_and_one_more() {
+    for limit in [1000, 1 << 20] {
+        for (len, fits) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
+            let message = vec![b'a'; len];
+            let mut compressed = Compress::new(Compression::best(), false);
+            let mut payload = Vec::with_capacity(len);
+            compressed.compress_vec(&message, &mut payload, FlushCompress::Sync).unwrap();
+            let payload = payload.strip_suffix(&TAIL).unwrap();
+            let expected = if fits { Ok(message) } else { Err(Error::TooBig { limit }) };
+            assert!(Inflater::default().inflate(payload, limit, false) == expected, "{len} of {limit}");
+        }
+    }
+}
+
+#[test]
+fn a_bomb_costs_no_more_than_the_limit() {
+    let mut compressed = Compress::new(Compression::best(), false);
+    let mut bomb = Vec::with_capacity(1 << 20);
+    compressed.compress_vec(&vec![0; 64 << 20], &mut bomb, FlushCompress::Sync).unwrap();
+    let mut state = Decompress::new(false);
+    let limit = 100_000;
+    let mut inflation = Inflation { state: &mut state, message: Vec::new(), most: limit };
+    assert_eq!(inflation.feed(&bomb), Err(Error::TooBig { limit }));
+    assert!(inflation.message.capacity() <= limit + 1);
+}
+
+#[test]
+fn short_long_and_incompressible_messages_go_as_they_are() {
+    let mut compressor = Compressor::new(15);
+    assert_eq!(compressor.compress(&[b'a'; WORTHWHILE - 1]), None);
+    assert!(compressor.compress(&[b'a'; WORTHWHILE]).is_some());
+    assert!(compressor.compress(&vec![b'a'; AFFORDABLE]).is_some());
+    assert_eq!(compressor.compress(&vec![b'a'; AFFORDABLE + 1]), None);
+    let mut noise = [0; 5000];
+    StdRng::seed_from_u64(1).fill(&mut noise[..]);
+    assert_eq!(compressor.compress(&noise), None);
+    assert!(compressor.compress(&[b'a'; 300]).is_some(), "it serves the next");
+}
+
+proptest! {
+    #[test]
+    fn what_is_compressed_is_inflated_to_the_same_also_with_the_window_agreed_on(
+        words in prop::collection::vec("[a-f]{1,9}|.{1,20}", 40..400),
+        repeat in 1usize..6,
+    ) {
+        let message = words.concat().repeat(repeat).into_bytes();
+        for bits in [9, 15] {
+            let mut compressor = Compressor::new(bits);
+            for _ in 0..2 {
+                let Some(payload) = compressor.compress(&message) else { continue };
+                prop_assert!(payload.len() < message.len());
+                prop_assert_eq!(&inflate(payload), &Ok(message.clone()));
+                let mut peer = Decompress::new_with_window_bits(false, bits);
+                let mut out = Vec::with_capacity(message.len() + 1);
+                let whole = [payload, &TAIL].concat();
+                peer.decompress_vec(&whole, &mut out, FlushDecompress::Sync).unwrap();
+                prop_assert_eq!(&out, &message);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_inflated_or_refused_within_the_limit(
+        payload in prop::collection::vec(any::<u8>(), 0..300), limit in 1usize..2000,
+    ) {
+        match Inflater::default().inflate(&payload, limit, false) {
+            Ok(message) => prop_assert!(message.len() <= limit),
+            Err(Error::BadCompression | Error::TooBig { .. }) => {}
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+    }
+}

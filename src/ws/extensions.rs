@@ -89,17 +89,16 @@ fn is_token_char(c: char) -> bool {
 mod tests {
     use super::*;
 
-    fn check(value: &str, expected: &[(&str, &[(&str, Option<&str>)])]) {
-        let parsed = parse(value.as_bytes()).expect(value);
-        let parsed: Vec<(&str, Vec<(&str, Option<&str>)>)> = parsed
-            .iter()
-            .map(|extension| {
-                let params = extension.params.iter().map(|(name, value)| (*name, value.as_deref()));
-                (extension.name, params.collect())
-            })
-            .collect();
-        let expected: Vec<_> = expected.iter().map(|(name, params)| (*name, params.to_vec())).collect();
-        assert_eq!(parsed, expected, "{value}");
+    /// A parameter's name and value.
+    type Param = (&'static str, Option<&'static str>);
+
+    fn check(value: &str, expected: &[(&'static str, &[Param])]) {
+        let extension = |(name, params): &(&'static str, &[Param])| Extension {
+            name,
+            params: params.iter().map(|(name, value)| (*name, value.map(Cow::Borrowed))).collect(),
+        };
+        let expected: Vec<_> = expected.iter().map(extension).collect();
+        assert_eq!(parse(value.as_bytes()), Ok(expected), "{value}");
     }
 
     #[test]

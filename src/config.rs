@@ -63,8 +63,11 @@ pub struct Serve {
     )]
     pub echo_suffix: String,
     /// Compress messages for those who offer to inflate them (permessage-deflate)
-    #[arg(long, env = "THRONG_DEFLATE", value_name = "on|off", default_value = "on", value_parser = on_or_off)]
+    #[arg(long, env = "THRONG_DEFLATE", value_name = "on|off", default_value = "on", action = ArgAction::Set, value_parser = on_or_off)]
     pub deflate: bool,
+    /// Memory for the contexts that clients keep from one compressed message to the next, 48 KiB each; 0: none do
+    #[arg(long, env = "THRONG_DEFLATE_CONTEXTS", value_name = "BYTES", default_value = "0", value_parser = size)]
+    pub deflate_contexts: usize,
     /// Time for all connections to end after SIGINT or SIGTERM; a second signal ends at once
     #[arg(long, env = "THRONG_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = time)]
     pub shutdown_timeout: Duration,
@@ -266,6 +269,7 @@ impl Serve {
             allowed_origins: self.allow_origin.clone(),
             echo_suffix: self.echo_suffix.clone(),
             deflate: self.deflate,
+            deflate_contexts: self.deflate_contexts,
             max_message: self.messages.max_message,
             max_echo_message: self.messages.max_echo_message,
         }

@@ -4,6 +4,7 @@
 use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume};
 use crate::http::Site;
 use crate::net::{Answer, App, ConnId, GroupId, Outbound};
+use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
 use crate::ws::head::{Request, Response};
 use crate::ws::{CloseCode, Message, Opcode};
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Characters of a message that are logged with `-vv`.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub echo_suffix: String,
     /// Whether messages are compressed for those who offer to inflate them.
     pub deflate: bool,
+    /// Memory for the contexts that clients may keep from one compressed message to the next, in bytes.
+    pub deflate_contexts: usize,
     /// Limit on a message of chat in bytes; 0 turns it off.
     pub max_message: usize,
     /// Limit on a message that is echoed or relayed as it came, in bytes; 0 turns it off.
@@ -51,11 +55,19 @@ pub struct Server {
     hub: Hub,
     clock: fn() -> Timestamp,
     echoed: String,
+    /// Shared with every session whose client may keep its context, which counts them.
+    contexts: Rc<()>,
 }
 
 /// What is kept of a WebSocket connection.
 #[derive(Debug)]
-pub enum Session {
+pub struct Session {
+    purpose: Purpose,
+    _context: Option<Rc<()>>,
+}
+
+#[derive(Debug)]
+enum Purpose {
     /// Each message comes back.
     Echo,
     /// A member of chat; what it asked for, until it is open.
@@ -64,7 +76,7 @@ pub enum Session {
 
 /// What the request for a chat connection asks for.
 #[derive(Debug)]
-pub struct Wish {
+struct Wish {
     room: String,
     format: Format,
     name: Option<String>,
@@ -75,7 +87,7 @@ pub struct Wish {
 impl Server {
     /// A server that asks `clock` for the time of day.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
-        Server { settings, site, hub, clock, echoed: String::new() }
+        Server { settings, site, hub, clock, echoed: String::new(), contexts: Rc::default() }
     }
 
     fn now(&self) -> Now {
@@ -100,14 +112,17 @@ impl Server {
                 "Pages of this origin may not connect; the server's --allow-origin names those that may.",
             ));
         }
-        let deflate = handshake::deflate(request, false).map_err(|refusal| refusal.response())?;
+        let deflate =
+            handshake::deflate(request, self.has_room_for_context()).map_err(|refusal| refusal.response())?;
         let deflate = deflate.filter(|_| self.settings.deflate);
+        let keeps_context = deflate.is_some_and(|agreed| !agreed.client_no_context_takeover);
+        let session = |purpose| Session { purpose, _context: keeps_context.then(|| self.contexts.clone()) };
         let Some(room) = room else {
             let accepted = Accepted { key, subprotocol: None, deflate };
             return Ok(Answer::Upgrade {
                 accepted,
                 max_message: self.settings.max_echo_message,
-                session: Session::Echo,
+                session: session(Purpose::Echo),
             });
         };
         let default = if path == "/" { Format::Lines } else { Format::Json };
@@ -118,7 +133,11 @@ impl Server {
             Format::Json | Format::Lines | Format::Html => self.settings.max_message,
         };
         let accepted = Accepted { key, subprotocol, deflate };
-        Ok(Answer::Upgrade { accepted, max_message, session: Session::Chat(Some(Box::new(wish))) })
+        Ok(Answer::Upgrade { accepted, max_message, session: session(Purpose::Chat(Some(Box::new(wish)))) })
+    }
+
+    fn has_room_for_context(&self) -> bool {
+        Rc::strong_count(&self.contexts) <= self.settings.deflate_contexts / INFLATER_SIZE
     }
 
     /// Reads what a chat connection asks for, and which subprotocol is answered.
@@ -202,7 +221,7 @@ impl App for Server {
     }
 
     fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound) {
-        let Session::Chat(wish) = session else { return };
+        let Purpose::Chat(wish) = &mut session.purpose else { return };
         let Some(wish) = wish.take() else { return };
         let entry = Entry {
             room: &wish.room,
@@ -216,15 +235,15 @@ impl App for Server {
 
     fn on_message(&mut self, conn: ConnId, session: &mut Session, message: &Message<'_>, out: &mut Outbound) {
         log::trace!("{conn}: {}", Logged(message));
-        match session {
-            Session::Chat(_) => {
+        match session.purpose {
+            Purpose::Chat(_) => {
                 let payload = match message {
                     Message::Text(text) => Payload::Text(text),
                     Message::Binary(bytes) => Payload::Binary(bytes),
                 };
                 self.hub.receive(client(conn), payload, self.now(), &mut Frames(out));
             }
-            Session::Echo => match message {
+            Purpose::Echo => match message {
                 Message::Text(text) if !self.settings.echo_suffix.is_empty() => {
                     self.echoed.clear();
                     self.echoed.push_str(text);
@@ -237,7 +256,7 @@ impl App for Server {
     }
 
     fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound) {
-        if let Session::Chat(_) = session {
+        if let Purpose::Chat(_) = session.purpose {
             self.hub.exit(client(conn), self.now(), &mut Frames(out));
         }
     }

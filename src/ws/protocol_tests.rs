@@ -1,5 +1,6 @@
 use super::*;
 use crate::ws::CloseCode;
+use crate::ws::deflate::Compressor;
 use crate::ws::frame::{encode, encode_masked};
 use proptest::prelude::*;
 
@@ -46,9 +47,16 @@ fn feed<'p>(protocol: &mut Protocol, pieces: impl IntoIterator<Item = &'p [u8]>)
     (events, None)
 }
 
-/// The outcome of `bytes`, which has to be the same whole, byte by byte, and cut at each position.
 fn receive(limit: usize, bytes: &[u8]) -> Outcome {
-    let server = || Protocol::new(Role::Server, limit);
+    outcome(|| Protocol::new(Role::Server, limit), bytes)
+}
+
+fn receive_with_deflate(agreed: &Params, limit: usize, bytes: &[u8]) -> Outcome {
+    outcome(|| Protocol::new(Role::Server, limit).with_deflate(Some(agreed)), bytes)
+}
+
+/// The outcome of `bytes`, which has to be the same whole, byte by byte, and cut at each position.
+fn outcome(server: impl Fn() -> Protocol, bytes: &[u8]) -> Outcome {
     let whole = feed(&mut server(), [bytes]);
     assert_eq!(feed(&mut server(), bytes.chunks(1)), whole, "byte by byte");
     for cut in 0..=bytes.len().min(300) {
@@ -229,9 +237,119 @@ fn bytes_after_a_close_frame_are_ignored() {
     assert_eq!(receive(0, &bytes), (vec![Event::Close(None)], None));
 }
 
+const NO_CONTEXT: Params = Params {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: None,
+    client_max_window_bits: None,
+};
+const OWN_CONTEXT: Params = Params { client_no_context_takeover: false, ..NO_CONTEXT };
+
+/// "Hello" as RFC 7692 §7.2.3.1 compresses it, and again with reference to the first (§7.2.3.2).
+const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
+
+/// A frame with RSV1, which marks the first frame of a compressed message.
+fn compressed(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut out = frame(fin, opcode, payload);
+    out[0] |= 0x40;
+    out
+}
+
+fn compress(message: &[u8]) -> Vec<u8> {
+    Compressor::new(15).compress(message).unwrap().to_vec()
+}
+
+#[test]
+fn a_compressed_message_in_one_frame_and_in_fragments_with_a_ping_in_between() {
+    let whole = compressed(true, Opcode::Text, HELLO);
+    assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &whole), (vec![text("Hello")], None));
+    let fragments = [
+        compressed(false, Opcode::Binary, &HELLO[..3]),
+        frame(true, Opcode::Ping, b"?"),
+        frame(false, Opcode::Continuation, b""),
+        frame(true, Opcode::Continuation, &HELLO[3..]),
+        frame(true, Opcode::Text, b"plain"),
+    ]
+    .concat();
+    let events = vec![Event::Ping(b"?"[..].into()), binary(b"Hello"), text("plain")];
+    assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &fragments), (events, None));
+}
+
+#[test]
+fn a_message_may_refer_to_those_before_it_if_that_was_agreed_on() {
+    let bytes = [compressed(true, Opcode::Text, HELLO), compressed(true, Opcode::Text, HELLO_AGAIN)].concat();
+    let both = (vec![text("Hello"), text("Hello")], None);
+    assert_eq!(receive_with_deflate(&OWN_CONTEXT, 0, &bytes), both);
+    let first = (vec![text("Hello")], Some(Error::BadCompression));
+    assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &bytes), first);
+}
+
+#[test]
+fn rsv1_stands_on_the_first_frame_of_a_message_only_and_only_if_agreed_on() {
+    let whole = compressed(true, Opcode::Text, HELLO);
+    assert_eq!(receive(0, &whole), (vec![], Some(Error::ReservedBits)));
+    let later =
+        [compressed(false, Opcode::Text, &HELLO[..3]), compressed(true, Opcode::Continuation, &HELLO[3..])]
+            .concat();
+    let ping = compressed(true, Opcode::Ping, b"");
+    for bytes in [later, ping] {
+        assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &bytes), (vec![], Some(Error::ReservedBits)));
+    }
+}
+
+#[test]
+fn damaged_compression_and_bad_text_within_it_are_invalid_data() {
+    let damaged = compressed(true, Opcode::Binary, b"\xff\xff");
+    assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &damaged), (vec![], Some(Error::BadCompression)));
+    let not_utf8 = compressed(true, Opcode::Text, &compress(&[0xff; 500]));
+    assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &not_utf8), (vec![], Some(Error::InvalidUtf8)));
+    assert_eq!(Error::BadCompression.close_code(), CloseCode::INVALID_DATA);
+}
+
+#[test]
+fn the_size_limit_counts_inflated_bytes_whole_and_in_fragments() {
+    for (len, fits) in [(999, true), (1000, true), (1001, false)] {
+        let message = vec![b'a'; len];
+        let payload = compress(&message);
+        let whole = compressed(true, Opcode::Binary, &payload);
+        let fragments = [
+            compressed(false, Opcode::Binary, &payload[..4]),
+            frame(true, Opcode::Continuation, &payload[4..]),
+        ]
+        .concat();
+        let expected = match fits {
+            true => (vec![binary(&message)], None),
+            false => (vec![], Some(Error::TooBig { limit: 1000 })),
+        };
+        for agreed in [NO_CONTEXT, OWN_CONTEXT] {
+            assert_eq!(receive_with_deflate(&agreed, 1000, &whole), expected);
+            assert_eq!(receive_with_deflate(&agreed, 1000, &fragments), expected);
+        }
+    }
+}
+
+#[test]
+fn a_compressed_form_longer_than_any_message_in_the_limit_has_is_refused_at_its_header() {
+    let most = most_compressed(64);
+    for (len, expected) in [(most, None), (most + 1, Some(Error::TooBig { limit: 64 }))] {
+        let mut header = compressed(true, Opcode::Binary, &vec![0; len]);
+        header.truncate(header.len() - len);
+        assert_eq!(receive_with_deflate(&NO_CONTEXT, 64, &header), (vec![], expected.clone()), "{len}");
+        let first = compressed(false, Opcode::Binary, &[0; 10]);
+        let mut next = frame(true, Opcode::Continuation, &vec![0; len - 10]);
+        next.truncate(next.len() - (len - 10));
+        assert_eq!(
+            receive_with_deflate(&NO_CONTEXT, 64, &[first, next].concat()),
+            (vec![], expected),
+            "{len}"
+        );
+    }
+}
+
 fn any_message() -> impl Strategy<Value = (Event<'static>, Vec<Vec<u8>>)> {
     let payload = prop_oneof![
-        ".{0,60}".prop_map(|text| (
+        "(.{0,60}|[ab]{256,400})".prop_map(|text| (
             Event::Message(Message::Text(Cow::Owned(text.clone()))),
             text.into_bytes(),
             Opcode::Text
@@ -242,13 +360,17 @@ fn any_message() -> impl Strategy<Value = (Event<'static>, Vec<Vec<u8>>)> {
             Opcode::Binary
         )),
     ];
-    (payload, prop::collection::vec(0usize..300, 0..4)).prop_map(|((event, payload, opcode), cuts)| {
+    let fragmented = (payload, prop::collection::vec(0usize..300, 0..4));
+    fragmented.prop_map(|((event, payload, opcode), cuts)| {
+        let deflated = Compressor::new(15).compress(&payload).map(<[u8]>::to_vec);
+        let first = if deflated.is_some() { compressed } else { frame };
+        let payload = deflated.unwrap_or(payload);
         let mut cuts: Vec<usize> =
             cuts.into_iter().map(|cut| cut.min(payload.len())).chain([0, payload.len()]).collect();
         cuts.sort_unstable();
         let last = cuts.len() - 2;
         let frames = cuts.windows(2).enumerate().map(|(i, cut)| {
-            let opcode = if i == 0 { opcode } else { Opcode::Continuation };
+            let (frame, opcode) = if i == 0 { (first, opcode) } else { (frame as _, Opcode::Continuation) };
             frame(i == last, opcode, &payload[cut[0]..cut[1]])
         });
         (event, frames.collect())
@@ -270,7 +392,7 @@ proptest! {
             rest = after;
             if rest.is_empty() { break; }
         }
-        let mut protocol = Protocol::new(Role::Server, 0);
+        let mut protocol = Protocol::new(Role::Server, 0).with_deflate(Some(&NO_CONTEXT));
         let (events, error) = feed(&mut protocol, pieces);
         prop_assert_eq!(error, None);
         prop_assert_eq!(events, messages.into_iter().map(|(event, _)| event).collect::<Vec<_>>());
@@ -279,12 +401,15 @@ proptest! {
 
     #[test]
     fn any_bytes_have_one_outcome_however_they_are_cut(
-        bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0x81), Just(0x80), Just(0x01), Just(0x89), Just(0x82)], 0..80),
+        bytes in prop::collection::vec(prop_oneof![
+            any::<u8>(), Just(0x81), Just(0x80), Just(0x01), Just(0x89), Just(0x82), Just(0xc1), Just(0x42),
+        ], 0..80),
         cut in 0usize..80,
     ) {
-        let whole = feed(&mut Protocol::new(Role::Server, 50), [&bytes[..]]);
+        let server = || Protocol::new(Role::Server, 50).with_deflate(Some(&NO_CONTEXT));
+        let whole = feed(&mut server(), [&bytes[..]]);
         let (head, tail) = bytes.split_at(cut.min(bytes.len()));
-        prop_assert_eq!(feed(&mut Protocol::new(Role::Server, 50), [head, tail]), whole.clone());
-        prop_assert_eq!(feed(&mut Protocol::new(Role::Server, 50), bytes.chunks(1)), whole);
+        prop_assert_eq!(feed(&mut server(), [head, tail]), whole.clone());
+        prop_assert_eq!(feed(&mut server(), bytes.chunks(1)), whole);
     }
 }

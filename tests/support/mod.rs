@@ -155,8 +155,17 @@ impl Server {
 
     /// Memory that the server has in use, in KiB.
     pub fn resident_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most memory that the server has had in use, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    fn status_kib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
@@ -228,6 +237,8 @@ pub const CLOSE: u8 = 0x8;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xA;
 pub const FIN: u8 = 0x80;
+/// RSV1: the first frame of a compressed message.
+pub const COMPRESSED: u8 = 0x40;
 
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 

@@ -1,0 +1,242 @@
+//! permessage-deflate (RFC 7692) over real sockets: what is agreed on, and what becomes of messages.
+
+mod support;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use support::*;
+
+const BOTH: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const OWN: &str = "permessage-deflate; server_no_context_takeover";
+const CHROMES_OFFER: &str = "permessage-deflate; client_max_window_bits";
+const FIREFOXS_OFFER: &str = "permessage-deflate";
+
+/// Opens a connection with these further fields; what the server answers to the offers in them.
+fn open_with(server: &Server, target: &str, fields: &str) -> (Raw, Option<String>) {
+    let mut raw = server.send(request("GET", target, &format!("{HANDSHAKE}{fields}")));
+    let reply = raw.reply();
+    assert_eq!(reply.status, 101, "{}", reply.text());
+    let agreed = reply.field("sec-websocket-extensions").map(str::to_owned);
+    (raw, agreed)
+}
+
+fn open(server: &Server, target: &str, offer: &str) -> (Raw, Option<String>) {
+    open_with(server, target, &format!("Sec-WebSocket-Extensions: {offer}\r\n"))
+}
+
+fn agreed(server: &Server, offer: &str) -> Option<String> {
+    open(server, "/echo", offer).1
+}
+
+/// The client's side of the compression, which may keep its context.
+struct Deflater(Compress);
+
+impl Deflater {
+    fn new() -> Deflater {
+        Deflater(Compress::new(Compression::default(), false))
+    }
+
+    /// A compressed message in one frame.
+    fn frame(&mut self, opcode: u8, message: &[u8]) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(message.len() + 100);
+        self.0.compress_vec(message, &mut payload, FlushCompress::Sync).unwrap();
+        frame(FIN | COMPRESSED | opcode, payload.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap())
+    }
+}
+
+/// The text of a frame, which has to be compressed.
+#[track_caller]
+fn inflated(frame: &Frame) -> String {
+    assert_eq!(frame.first, FIN | COMPRESSED | TEXT);
+    let mut text = Vec::with_capacity(1 << 20);
+    let payload = [&frame.payload[..], &[0, 0, 0xff, 0xff]].concat();
+    Decompress::new(false).decompress_vec(&payload, &mut text, FlushDecompress::Sync).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn each_offer_has_its_answer() {
+    let server = Server::start(&[]);
+    let table = [
+        (CHROMES_OFFER, Some(BOTH.to_owned())),
+        (FIREFOXS_OFFER, Some(BOTH.to_owned())),
+        (BOTH, Some(BOTH.to_owned())),
+        ("permessage-deflate; client_max_window_bits=8", Some(BOTH.to_owned())),
+        (
+            "permessage-deflate; server_max_window_bits=\"9\"",
+            Some(format!("{BOTH}; server_max_window_bits=9")),
+        ),
+        ("permessage-deflate; server_max_window_bits=8", None),
+        ("permessage-deflate; server_max_window_bits=16", None),
+        ("permessage-deflate; server_max_window_bits", None),
+        ("permessage-deflate; unknown=1", None),
+        ("permessage-deflate; client_max_window_bits; client_max_window_bits", None),
+        ("x-webkit-deflate-frame", None),
+        ("permessage-deflate; server_max_window_bits=8, permessage-deflate", Some(BOTH.to_owned())),
+        (
+            "bbf-usp-protocol, permessage-deflate; unknown, permessage-deflate; server_max_window_bits=12",
+            Some(format!("{BOTH}; server_max_window_bits=12")),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=8\r\nSec-WebSocket-Extensions: permessage-deflate",
+            Some(BOTH.to_owned()),
+        ),
+    ];
+    for (offer, expected) in table {
+        assert_eq!(agreed(&server, offer), expected, "{offer}");
+    }
+    assert_eq!(open_with(&server, "/echo", "").1, None);
+}
+
+#[test]
+fn an_offer_that_breaks_the_grammar_is_refused() {
+    let server = Server::start(&[]);
+    for offer in ["permessage-deflate;", "permessage-deflate; a=", "permessage deflate", "a, \"b\""] {
+        let fields = format!("{HANDSHAKE}Sec-WebSocket-Extensions: {offer}\r\n");
+        server.send(request("GET", "/chat", &fields)).reply().assert_refusal(400);
+    }
+}
+
+#[test]
+fn compression_can_be_turned_off_and_is_not_for_the_safaris_that_damage_it() {
+    let off = Server::start(&["--deflate", "off"]);
+    assert_eq!(agreed(&off, CHROMES_OFFER), None);
+    let server = Server::start(&[]);
+    let safari = |version: &str| {
+        let agent = format!(
+            "User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+             Version/{version} Safari/605.1.15\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+        );
+        open_with(&server, "/echo", &agent).1.is_some()
+    };
+    let versions = ["14.1.2", "15.0", "15.1", "15.2", "15.3", "15.4", "16.0"];
+    assert_eq!(versions.map(safari), [true, false, false, false, false, true, true]);
+}
+
+#[test]
+fn long_messages_are_compressed_and_short_ones_are_not() {
+    let server = Server::start(&[]);
+    let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);
+    let long = "to be or not to be ".repeat(100);
+    for _ in 0..2 {
+        raw.send(text(&long));
+        let frame = raw.frame();
+        assert_eq!(inflated(&frame), long);
+        assert!(frame.payload.len() < 100, "{}", frame.payload.len());
+        raw.send(Deflater::new().frame(TEXT, long.as_bytes()));
+        assert_eq!(inflated(&raw.frame()), long);
+        raw.send(Deflater::new().frame(TEXT, b"short"));
+        assert_eq!(raw.frame().text(), "short");
+    }
+}
+
+#[test]
+fn members_with_and_without_compression_and_with_a_small_window_hear_the_same() {
+    let server = Server::start(&[]);
+    let (mut deflated, _) = open(&server, "/chat/mixed?format=raw", CHROMES_OFFER);
+    let (mut narrow, _) =
+        open(&server, "/chat/mixed?format=raw", "permessage-deflate; server_max_window_bits=9");
+    let mut plain = server.open("/chat/mixed?format=raw");
+    let sayings =
+        ["short".to_owned(), "a line that repeats. ".repeat(40), "x".to_owned(), "again ".repeat(2000)];
+    for saying in &sayings {
+        plain.send(text(saying));
+        assert_eq!(plain.frame().text(), saying);
+        for member in [&mut deflated, &mut narrow] {
+            let frame = member.frame();
+            if saying.len() < 256 {
+                assert_eq!(frame.text(), saying);
+            } else {
+                assert_eq!(&inflated(&frame), saying);
+            }
+        }
+    }
+}
+
+#[test]
+fn contexts_of_clients_are_kept_as_far_as_their_memory_goes() {
+    let server = Server::start(&["--deflate-contexts", "100KiB"]);
+    let (mut first, answer) = open(&server, "/echo", FIREFOXS_OFFER);
+    assert_eq!(answer.as_deref(), Some(OWN));
+    assert_eq!(open(&server, "/echo", BOTH).1.as_deref(), Some(BOTH), "who wants none gets none");
+    let second = open(&server, "/chat", FIREFOXS_OFFER);
+    assert_eq!(second.1.as_deref(), Some(OWN));
+    assert_eq!(agreed(&server, FIREFOXS_OFFER).as_deref(), Some(BOTH), "two take all of it");
+
+    let mut deflater = Deflater::new();
+    let lengths = ["said twice, with a context in between"; 2].map(|saying| {
+        let frame = deflater.frame(TEXT, saying.as_bytes());
+        first.send(&frame);
+        assert_eq!(first.frame().text(), saying);
+        frame.len()
+    });
+    assert!(lengths[1] < lengths[0] / 2, "{lengths:?}");
+
+    first.send(close(1000, ""));
+    first.frame();
+    first.assert_ends();
+    assert_eq!(agreed(&server, FIREFOXS_OFFER).as_deref(), Some(OWN), "what one leaves another may have");
+}
+
+#[test]
+fn damaged_compression_is_closed_with_1007_and_a_stray_mark_with_1002() {
+    let server = Server::start(&[]);
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    let table: [(&str, Vec<u8>, u16); 6] = [
+        (CHROMES_OFFER, frame(FIN | COMPRESSED | TEXT, b"\xff\xff\xff"), 1007),
+        (CHROMES_OFFER, frame(FIN | COMPRESSED | TEXT, &hello[..4]), 1007),
+        (CHROMES_OFFER, Deflater::new().frame(TEXT, b"\xff not UTF-8"), 1007),
+        (CHROMES_OFFER, frame(FIN | COMPRESSED | PING, b""), 1002),
+        (CHROMES_OFFER, [frame(TEXT, b""), frame(FIN | COMPRESSED | CONTINUATION, hello)].concat(), 1002),
+        ("unknown", frame(FIN | COMPRESSED | TEXT, hello), 1002),
+    ];
+    for (offer, bytes, code) in table {
+        let (mut raw, _) = open(&server, "/echo", offer);
+        raw.send(&bytes);
+        assert_eq!(raw.frame().close().0, code, "{bytes:x?}");
+        raw.assert_ends();
+    }
+    server.assert_well();
+}
+
+/// `len` zeros as a message in one frame.
+fn bomb(len: usize) -> Vec<u8> {
+    let mut state = Compress::new(Compression::best(), false);
+    let (zeros, mut payload) = (vec![0; 1 << 20], Vec::new());
+    for round in 1..=len >> 20 {
+        let flush = if round == len >> 20 { FlushCompress::Sync } else { FlushCompress::None };
+        payload.reserve(1 << 20);
+        state.compress_vec(&zeros, &mut payload, flush).unwrap();
+    }
+    frame(FIN | COMPRESSED | BINARY, payload.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap())
+}
+
+#[test]
+fn a_bomb_costs_no_more_than_the_limit_on_messages() {
+    const MIB: u64 = 1 << 10;
+    let bomb = bomb(1 << 30);
+    assert!((1_000_000..1_100_000).contains(&bomb.len()), "{}", bomb.len());
+    for (flags, limit) in
+        [(&["--max-echo-message", "2MiB"][..], 2 * MIB), (&["--max-echo-message", "16MiB"], 16 * MIB)]
+    {
+        let server = Server::start(flags);
+        // Memory that any message of the bomb's own length takes, and the inflater, are not the bomb's.
+        let mut plain = server.open("/echo");
+        plain.send(frame(FIN | BINARY, &vec![0; bomb.len()]));
+        assert_eq!(plain.frame().payload.len(), bomb.len());
+        let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);
+        raw.send(Deflater::new().frame(TEXT, b"hi"));
+        assert_eq!(raw.frame().text(), "hi");
+        let before = server.peak_kib();
+        for _ in 0..3 {
+            let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);
+            raw.send(&bomb);
+            let frame = raw.frame();
+            assert_eq!(frame.close().0, 1009);
+            raw.assert_ends();
+        }
+        let risen = server.peak_kib() - before;
+        println!("limit {limit} KiB: the peak rose by {risen} KiB");
+        assert!(risen < limit + MIB, "{risen} KiB");
+        server.assert_well();
+    }
+}

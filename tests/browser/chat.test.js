@@ -33,6 +33,26 @@ test('two visitors see each other and talk both ways', async () => {
   await ada.locator('#side .online').filter({ hasText: /^1 online$/ }).waitFor();
 });
 
+test('the browser and the server agree to compress, and what is long enough to be compressed arrives', async () => {
+  const prepare = (page) =>
+    page.addInitScript(() => {
+      window.WebSocket = class extends WebSocket {
+        constructor(...settings) {
+          super(...settings);
+          window.lastSocket = this;
+        }
+      };
+    });
+  const [ada, bo] = await pair({ prepare });
+  const long = 'to be or not to be '.repeat(15).trim();
+  await say(ada, long);
+  for (const page of [ada, bo]) {
+    await message(page, long);
+    const agreed = await page.evaluate(() => window.lastSocket.extensions);
+    assert.equal(agreed, 'permessage-deflate; server_no_context_takeover; client_no_context_takeover');
+  }
+});
+
 test('a reload keeps the history, and own messages stay own', async () => {
   const [ada, bo] = await pair();
   await say(ada, 'first');

@@ -38,8 +38,8 @@ export function server(...flags) {
   return { at: (path) => origin + path };
 }
 
-export async function connect(url, subprotocols = []) {
-  const socket = new WebSocket(url, subprotocols);
+export async function connect(url, subprotocols = [], options = {}) {
+  const socket = new WebSocket(url, subprotocols, options);
   const messages = [];
   const waiting = [];
   socket.on('message', (data, isBinary) => {
@@ -47,7 +47,7 @@ export async function connect(url, subprotocols = []) {
     const taker = waiting.shift();
     taker ? taker(message) : messages.push(message);
   });
-  await once(socket, 'open');
+  const [[{ headers }]] = await Promise.all([once(socket, 'upgrade'), once(socket, 'open')]);
   const next = () => (messages.length ? Promise.resolve(messages.shift()) : new Promise((take) => waiting.push(take)));
-  return { socket, next, nextJson: async () => JSON.parse(await next()) };
+  return { socket, headers, next, nextJson: async () => JSON.parse(await next()) };
 }

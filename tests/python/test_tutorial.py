@@ -12,19 +12,19 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class RawClient:
-    def __init__(self, port, path):
+    def __init__(self, port, path, fields=""):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{fields}\r\n".encode())
         self.received = b""
         while b"\r\n\r\n" not in self.received:
             self.receive()
-        head, self.received = self.received.split(b"\r\n\r\n", 1)
-        self.status = int(head.split()[1])
+        self.head, self.received = self.received.split(b"\r\n\r\n", 1)
+        self.status = int(self.head.split()[1])
         accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest())
-        assert b"Sec-WebSocket-Accept: " + accept in head, head
+        assert b"Sec-WebSocket-Accept: " + accept in self.head, self.head
 
     def receive(self):
         piece = self.socket.recv(128)
@@ -45,13 +45,17 @@ class RawClient:
             self.socket.sendall(frame[start:start + 128])
 
     def next_text(self):
-        first, length = self.take(2)
+        first, payload = self.next_frame()
         assert first == 0x81, first
+        return payload.decode()
+
+    def next_frame(self):
+        first, length = self.take(2)
         if length == 126:
             length = struct.unpack("!H", self.take(2))[0]
         elif length == 127:
             length = struct.unpack("!Q", self.take(8))[0]
-        return self.take(length).decode()
+        return first, self.take(length)
 
     def close(self):
         self.socket.close()

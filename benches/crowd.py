@@ -2,6 +2,7 @@
 """What a crowd costs throng: memory and CPU of idle connections, and user time of a broadcast delivery.
 
     cargo build --release && python3 benches/crowd.py [--members 5000] [--messages 400] [--idle 60] [--format raw]
+        [--size 64] [--deflate]
 
 It starts target/release/throng by itself, opens the connections from this one process, and reads the server's
 /proc/PID/stat (ticks of 10 ms) and /proc/PID/status. Deliveries are counted to the byte: a run that loses one fails.
@@ -11,7 +12,10 @@ import argparse, os, re, resource, selectors, signal, socket, subprocess, sys, t
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("THRONG_BIN", os.path.join(HERE, "..", "target", "release", "throng"))
 HANDSHAKE = ("GET /chat/crowd?format={} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n")
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+# Prose, which compresses about as well as what people say.
+TEXT = " ".join(line.strip() for line in __doc__.splitlines() if line).replace('"', "'")
 
 PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 
@@ -35,6 +39,19 @@ class Server:
         self.process.wait()
 
 
+def read_frame(sock):
+    """Reads one frame, of 64 KiB at most; how many bytes it has."""
+    got = sock.recv(1 << 20)
+    while True:
+        if len(got) >= 4:
+            length = got[1] if got[1] < 126 else 2 + int.from_bytes(got[2:4], "big")
+            if len(got) == 2 + length:
+                return len(got)
+            if len(got) > 2 + length:
+                sys.exit("more than one frame came")
+        got += sock.recv(1 << 20)
+
+
 def read_exactly(selector, want):
     """Reads `want` bytes over all sockets together."""
     got, deadline = 0, time.monotonic() + 60
@@ -54,6 +71,8 @@ def main():
     parser.add_argument("--rate", type=float, default=20, help="messages a second")
     parser.add_argument("--idle", type=float, default=60, help="seconds to watch")
     parser.add_argument("--format", default="raw", choices=["raw", "json"])
+    parser.add_argument("--size", type=int, default=64, help="bytes of a message")
+    parser.add_argument("--deflate", action="store_true", help="all offer permessage-deflate")
     parser.add_argument("flags", nargs="*", help="further flags of the server, after --")
     args = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -71,9 +90,10 @@ def measure(server, args):
     sockets = []
     for _ in range(args.members):
         sock = socket.create_connection(("127.0.0.1", server.port))
-        sock.sendall(HANDSHAKE.format(args.format).encode())
-        if b"101" not in sock.recv(4096):
-            sys.exit("a handshake was refused")
+        sock.sendall(HANDSHAKE.format(args.format, OFFER if args.deflate else "").encode())
+        answer = sock.recv(4096)
+        if b"101" not in answer or (b"permessage-deflate" in answer) != args.deflate:
+            sys.exit(f"not the answer wanted: {answer}")
         sockets.append(sock)
         selector.register(sock, selectors.EVENT_READ)
     time.sleep(1.5)
@@ -96,23 +116,24 @@ def measure(server, args):
     idle = [now - then for now, then in zip(server.ticks(), (user, system))]
     print(f"idle for {args.idle:g} s: {idle[0]} user and {idle[1]} system ticks of 10 ms, with {pings} pings answered")
 
-    text = b"x" * 64 if args.format == "raw" else b'{"type":"say","text":"' + b"x" * 64 + b'"}'
-    frame = bytes([0x81, 0x80 | len(text)]) + b"\0\0\0\0" + text
+    text = (TEXT * (1 + args.size // len(TEXT)))[:args.size]
+    text = text.encode() if args.format == "raw" else b'{"type":"say","text":"%s"}' % text.encode()
+    length = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0xFE]) + len(text).to_bytes(2, "big")
+    frame = bytes([0x81]) + length + b"\0\0\0\0" + text
     sender = sockets[0]
-    sender.sendall(frame)
-    time.sleep(1)
-    size = len(sender.recv(1 << 20))
-    read_exactly(selector, size * (args.members - 1))
-    user, system = server.ticks()
-    for offset in range(2, args.messages + 2):
+    selector.unregister(sender)
+    sizes = []
+    for said in range(args.messages + 1):
+        if said == 1:  # The first is not counted.
+            user, system = server.ticks()
         started = time.monotonic()
         sender.sendall(frame)
-        longer = len(str(offset)) - 1 if args.format == "json" else 0  # the offset stands in the message
-        read_exactly(selector, (size + longer) * args.members)
+        sizes.append(read_frame(sender))
+        read_exactly(selector, sizes[-1] * (args.members - 1))
         time.sleep(max(0, started + 1 / args.rate - time.monotonic()))
     spent = [now - then for now, then in zip(server.ticks(), (user, system))]
     deliveries = args.messages * args.members
-    print(f"{deliveries} deliveries of {size} bytes ({args.format}), none lost: "
+    print(f"{deliveries} deliveries of {sum(sizes) / len(sizes):.0f} bytes ({args.format}), none lost: "
           f"{spent[0] * 1e4 / deliveries:.3f} µs user, {spent[1] * 1e4 / deliveries:.2f} µs system each")
 
 

@@ -25,14 +25,14 @@
 //!
 //! | module | owns | may use | never |
 //! |---|---|---|---|
-//! | [`ws`] | the protocol, of both ends, without I/O and clock | httparse, sha1, base64, bytes | sockets, chat |
+//! | [`ws`] | the protocol, of both ends, without I/O and clock | httparse, sha1, base64, flate2, bytes | sockets, chat |
 //! | [`net`] | the loop: sockets, connections, queues, timeouts | `ws`, mio, slab | chat |
 //! | [`http`] | the page and its assets | `ws` (request and response) | chat, mio |
 //! | [`chat`] | rooms, members, presence, history, formats | serde_json, jiff | sockets, frames, clocks |
 //! | [`server`] | the joint of the four above | all | |
 //! | [`config`], `main` | the command line | all | |
 //!
-//! To read it: [`ws::frame`], [`ws::protocol`], [`net`], `net/event_loop/`, [`net::outbound`], [`chat`],
+//! To read it: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`, [`net::outbound`], [`chat`],
 //! [`server`].
 //!
 //! # What makes it small and fast
@@ -42,7 +42,8 @@
 //! - **Interest is registered once**, edge-triggered, for both directions. A read that fills less than the buffer has
 //!   emptied the socket, so there is no second read to be told `EAGAIN`. What a connection may have read in one
 //!   tick is limited; the rest is taken in the next.
-//! - **A broadcast is encoded once** a format. A member costs a walk over an array in accept order, one
+//! - **A broadcast is encoded once** a format, and compressed once ([`ws::deflate`]): no message refers to another, so
+//!   that what one member can inflate, all can, and no connection has a compressor. A member costs a walk over an array in accept order, one
 //!   `write`, and nothing else: no copy, no allocation, no reference count.
 //! - **A room that was just flushed waits a few milliseconds** for more to say in the same `write`; a quiet one does
 //!   not wait at all.

@@ -1,24 +1,25 @@
 //! What one connection is owed but its socket has not taken.
 
 use super::Transport;
-use bytes::{Buf, Bytes};
+use crate::ws::frame::Header;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 /// Chunks offered to the socket in one `writev`.
 const CHUNKS_A_WRITE: usize = 64;
 
-/// A queue of chunks, each a run of whole frames that is shared with the other members of a room.
+/// A queue of chunks, each a run of whole frames that is shared with the other members of a room. Before the first
+/// frame come HTTP responses; the handshake's shares a chunk with the frames right after it.
 ///
-/// Invariant: no chunk is empty; only the first may be partly written, so that every other chunk begins
-/// where a frame begins.
+/// Invariant: every chunk begins where a frame or a response begins, and has bytes that wait.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
     chunks: VecDeque<Bytes>,
+    /// How much of the first chunk is written.
+    written: usize,
     /// Bytes of all chunks that wait.
     len: usize,
-    /// Whether the first chunk is partly written.
-    first_begun: bool,
     /// The answer to the newest ping; it goes out as soon as a frame may begin.
     pong: Option<Bytes>,
 }
@@ -33,20 +34,33 @@ pub enum Flush {
 }
 
 impl OutboundQueue {
-    /// Appends a run of whole frames, or the rest of one of which `begun` says that its start is written.
-    pub fn push(&mut self, chunk: Bytes, begun: bool) {
-        if chunk.is_empty() {
+    /// Appends a run of whole frames, of which `written` bytes are written.
+    pub fn push(&mut self, chunk: Bytes, written: usize) {
+        if written == chunk.len() {
             return;
         }
-        debug_assert!(!begun || self.chunks.is_empty(), "only the first chunk may be partly written");
-        self.first_begun |= begun;
-        self.len += chunk.len();
+        debug_assert!(written == 0 || self.chunks.is_empty(), "only the first chunk may be partly written");
+        self.written += written;
+        self.len += chunk.len() - written;
         self.chunks.push_back(chunk);
     }
 
     /// Sets the pong to be sent, in the place of an older one that has not gone out.
     pub fn set_pong(&mut self, frame: Bytes) {
         self.pong = Some(frame);
+    }
+
+    /// Puts a frame right after the one that is under way and drops all else that waits. `false`, and nothing has
+    /// changed, while an HTTP response waits: it cannot be dropped, and frames go after it.
+    pub fn overtake(&mut self, frame: Bytes) -> bool {
+        let mut under_way = self.chunks.front().cloned().unwrap_or_default();
+        let Some(end) = frame_end(&under_way, self.written) else { return false };
+        under_way.truncate(end);
+        let written = self.written;
+        *self = OutboundQueue::default();
+        self.push(under_way, written);
+        self.push(frame, 0);
+        true
     }
 
     /// Bytes that wait.
@@ -62,15 +76,16 @@ impl OutboundQueue {
     /// Writes until nothing is left or the socket takes no more.
     pub fn flush(&mut self, transport: &mut impl Transport) -> io::Result<Flush> {
         loop {
-            if !self.first_begun
+            if self.written == 0
+                && self.chunks.front().is_none_or(|first| frame_end(first, 0).is_some())
                 && let Some(pong) = self.pong.take()
             {
                 self.len += pong.len();
                 self.chunks.push_front(pong);
             }
-            let written = match self.chunks.len() {
+            let taken = match self.chunks.len() {
                 0 => return Ok(Flush::Drained),
-                1 => transport.write(&self.chunks[0]),
+                1 => transport.write(&self.chunks[0][self.written..]),
                 _ => {
                     let mut slices = [IoSlice::new(&[]); CHUNKS_A_WRITE];
                     let filled = slices
@@ -78,10 +93,11 @@ impl OutboundQueue {
                         .zip(&self.chunks)
                         .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
                         .count();
+                    slices[0].advance(self.written);
                     transport.write_vectored(&slices[..filled])
                 }
             };
-            match written {
+            match taken {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => self.advance(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flush::Blocked),
@@ -91,25 +107,64 @@ impl OutboundQueue {
         }
     }
 
-    fn advance(&mut self, mut written: usize) {
-        self.len -= written;
-        while let Some(first) = self.chunks.front_mut() {
-            if written < first.len() {
-                first.advance(written);
-                self.first_begun |= written > 0;
-                return;
-            }
-            written -= first.len();
+    fn advance(&mut self, taken: usize) {
+        self.len -= taken;
+        self.written += taken;
+        while let Some(first) = self.chunks.front()
+            && self.written >= first.len()
+        {
+            self.written -= first.len();
             self.chunks.pop_front();
-            self.first_begun = false;
         }
     }
+}
+
+/// Where the frame ends that is under way in a chunk of which `written` bytes are written: there, if none is.
+/// `None` in an HTTP response: its `H` would be a close frame without FIN.
+fn frame_end(chunk: &[u8], written: usize) -> Option<usize> {
+    let mut end = 0;
+    while end < chunk.len() {
+        let (header, header_len) = Header::decode(&chunk[end..], true).ok()??;
+        if end >= written {
+            break;
+        }
+        end += header_len + header.payload_len as usize;
+    }
+    Some(end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::test_pipe::Pipe;
     use super::*;
+    use crate::ws::{Opcode, frame};
+
+    fn text(text: &str) -> Bytes {
+        let mut bytes = Vec::new();
+        frame::encode(Opcode::Text, text.as_bytes(), &mut bytes);
+        bytes.into()
+    }
+
+    /// A queue of these chunks, offered to a socket that took so many bytes.
+    fn blocked(chunks: &[Bytes], taken: usize) -> (OutboundQueue, Pipe) {
+        let mut queue = OutboundQueue::default();
+        for chunk in chunks {
+            queue.push(chunk.clone(), 0);
+        }
+        let mut pipe = Pipe::with_room(taken);
+        assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Blocked);
+        assert_eq!(queue.len(), chunks.concat().len() - taken);
+        (queue, pipe)
+    }
+
+    #[track_caller]
+    fn assert_drains(mut queue: OutboundQueue, mut pipe: Pipe, all: &[Bytes]) {
+        assert_eq!(queue.len(), all.concat().len() - pipe.written.len());
+        pipe.room = usize::MAX;
+        assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
+        assert_eq!(pipe.written, all.concat());
+        assert!(queue.is_empty());
+    }
 
     #[test]
     fn every_pair_of_chunk_lengths_goes_out_whole_whatever_a_write_takes() {
@@ -118,8 +173,8 @@ mod tests {
                 for taken in 1..8 {
                     let mut queue = OutboundQueue::default();
                     let bytes: Vec<u8> = (0..first + second).collect();
-                    queue.push(Bytes::copy_from_slice(&bytes[..first.into()]), false);
-                    queue.push(Bytes::copy_from_slice(&bytes[first.into()..]), false);
+                    queue.push(Bytes::copy_from_slice(&bytes[..first.into()]), 0);
+                    queue.push(Bytes::copy_from_slice(&bytes[first.into()..]), 0);
                     assert_eq!(queue.len(), bytes.len());
                     let mut pipe = Pipe::taking(taken);
                     assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
@@ -131,46 +186,67 @@ mod tests {
     }
 
     #[test]
+    fn of_a_chunk_that_was_written_in_part_the_rest_waits() {
+        let chunk = [text("one"), text("two")].concat();
+        for written in 0..=chunk.len() {
+            let mut queue = OutboundQueue::default();
+            queue.push(chunk.clone().into(), written);
+            assert_eq!(queue.len(), chunk.len() - written);
+            queue.push(text("three"), 0);
+            let mut pipe = Pipe::taking(3);
+            assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
+            assert_eq!(pipe.written, [&chunk[written..], &text("three")].concat());
+        }
+    }
+
+    #[test]
     fn a_blocked_socket_keeps_the_rest_in_order() {
-        let mut queue = OutboundQueue::default();
-        let mut pipe = Pipe::with_room(5);
-        queue.push(Bytes::from_static(b"abcd"), false);
-        queue.push(Bytes::from_static(b"efgh"), false);
-        assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Blocked);
-        assert_eq!(queue.len(), 3);
-        queue.push(Bytes::from_static(b"ij"), false);
-        pipe.room = 100;
-        assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
-        assert_eq!(pipe.written, b"abcdefghij");
+        let chunks = [text("one"), text("two"), text("three")];
+        for taken in 0..10 {
+            let (mut queue, pipe) = blocked(&chunks[..2], taken);
+            queue.push(chunks[2].clone(), 0);
+            assert_drains(queue, pipe, &chunks);
+        }
     }
 
     #[test]
     fn only_the_newest_pong_goes_out_and_never_inside_a_frame() {
-        let mut queue = OutboundQueue::default();
-        let mut pipe = Pipe::with_room(2);
-        queue.push(Bytes::from_static(b"[frame]"), false);
-        queue.push(Bytes::from_static(b"[more]"), false);
-        assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Blocked);
-        queue.set_pong(Bytes::from_static(b"[old]"));
-        queue.set_pong(Bytes::from_static(b"[pong]"));
+        let (mut queue, mut pipe) = blocked(&[text("frame"), text("more")], 2);
+        queue.set_pong(text("old"));
+        queue.set_pong(text("pong"));
         assert_eq!(queue.len(), 5 + 6 + 6);
         for _ in 0..30 {
             pipe.room += 1;
             let _ = queue.flush(&mut pipe).unwrap();
         }
-        assert_eq!(pipe.written, b"[frame][pong][more]");
-        queue.set_pong(Bytes::from_static(b"[last]"));
+        assert_eq!(pipe.written, [text("frame"), text("pong"), text("more")].concat());
+        queue.set_pong(text("last"));
         assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
-        assert!(pipe.written.ends_with(b"[more][last]"));
+        assert!(pipe.written.ends_with(&[text("more"), text("last")].concat()));
     }
 
     #[test]
-    fn a_begun_frame_is_finished_before_a_pong() {
-        let mut queue = OutboundQueue::default();
-        queue.push(Bytes::from_static(b"rest]"), true);
-        queue.set_pong(Bytes::from_static(b"[pong]"));
-        let mut pipe = Pipe::taking(1);
-        assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
-        assert_eq!(pipe.written, b"rest][pong]");
+    fn a_close_frame_overtakes_all_but_the_rest_of_the_frame_under_way() {
+        let frames = [text("one"), text(""), text(&"two".repeat(100)), text("three")];
+        let ends: Vec<usize> = (0..=frames.len()).map(|count| frames[..count].concat().len()).collect();
+        for taken in 0..ends[4] {
+            let (mut queue, pipe) = blocked(&[frames.concat().into(), text("four"), text("five")], taken);
+            queue.set_pong(text("pong"));
+            assert!(queue.overtake(text("close")));
+            let finished = ends.iter().position(|end| *end >= taken).unwrap();
+            assert_drains(queue, pipe, &[&frames[..finished], &[text("close")]].concat());
+        }
+    }
+
+    #[test]
+    fn nothing_overtakes_an_http_response() {
+        let upgrade = Bytes::from_static(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        let head = [upgrade, text("welcome")].concat();
+        for taken in 0..head.len() {
+            let (mut queue, pipe) = blocked(&[head.clone().into(), text("more")], taken);
+            assert!(!queue.overtake(text("close")), "{taken}");
+            queue.set_pong(text("pong"));
+            assert_drains(queue, pipe, &[head.clone().into(), text("more"), text("pong")]);
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::super::group::VACANT;
 use super::super::queue::Flush;
 use super::super::{ConnId, Transport};
 use super::{Finish, KEPT_BUFFER, LARGE_BATCH, Outbound, PartId, SPARE_BUFFERS};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use std::io;
 
 impl<T: Transport> Outbound<T> {
@@ -20,9 +20,7 @@ impl<T: Transport> Outbound<T> {
                 match write(&mut sink.transport, &self.answers) {
                     Ok(written) if written == self.answers.len() => {}
                     Ok(written) => {
-                        let mut rest = Bytes::from(std::mem::take(&mut self.answers));
-                        rest.advance(written);
-                        sink.push_refused(rest, written > 0);
+                        sink.push_refused(std::mem::take(&mut self.answers).into(), written);
                         self.stalled.start(conn.slot, self.now);
                     }
                     Err(_) => self.dead.push(conn.slot),
@@ -136,7 +134,7 @@ impl<T: Transport> Outbound<T> {
             match write(&mut sink.transport, &batch[begin..]) {
                 Ok(written) if begin + written == batch.len() => {}
                 Ok(written) => {
-                    sink.push_refused(batch.slice(begin + written..), written > 0);
+                    sink.push_refused(batch.slice(begin..), written);
                     self.stalled.start(member.slot, self.now);
                     if batch.len() - begin - written > self.high_water {
                         self.crowded.start_once(member.slot, self.now);

@@ -454,12 +454,12 @@ impl<T: Transport> Outbound<T> {
 
 impl<T> Sink<T> {
     fn push(&mut self, chunk: Bytes) {
-        self.queue.get_or_insert_default().push(chunk, false);
+        self.queue.get_or_insert_default().push(chunk, 0);
     }
 
-    /// Queues the rest of what the socket took `begun` of.
-    fn push_refused(&mut self, rest: Bytes, begun: bool) {
-        self.queue.get_or_insert_default().push(rest, begun);
+    /// Queues what the socket took only `written` bytes of.
+    fn push_refused(&mut self, chunk: Bytes, written: usize) {
+        self.queue.get_or_insert_default().push(chunk, written);
         self.is_blocked = true;
     }
 }

@@ -32,6 +32,19 @@ impl CloseCode {
     pub fn may_be_sent(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
+
+    /// Whether a close frame with this code goes before messages that still wait. It does where an end of the
+    /// connection was found to be at fault, so that it hears of it soon: those messages would only keep it waiting.
+    pub fn overtakes(self) -> bool {
+        matches!(
+            self,
+            CloseCode::PROTOCOL
+                | CloseCode::INVALID_DATA
+                | CloseCode::POLICY
+                | CloseCode::TOO_BIG
+                | CloseCode::INTERNAL
+        )
+    }
 }
 
 /// What a close frame says.
@@ -161,6 +174,12 @@ mod tests {
         for code in invalid {
             assert!(!CloseCode(code).may_be_sent(), "{code}");
         }
+    }
+
+    #[test]
+    fn codes_that_overtake_and_those_that_do_not() {
+        let overtaking: Vec<u16> = (0..=u16::MAX).filter(|code| CloseCode(*code).overtakes()).collect();
+        assert_eq!(overtaking, [1002, 1007, 1008, 1009, 1011]);
     }
 
     #[test]

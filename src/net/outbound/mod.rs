@@ -9,7 +9,8 @@
 //! - a frame for somebody else, and whatever a socket refuses, waits in that connection's own queue.
 //!
 //! Frames reach each connection in the order of the calls: before a frame meant for one member is queued, its
-//! part of every batch goes before it.
+//! part of every batch goes before it. Out of order come only a pong and, if the socket refuses, a close frame that
+//! tells of a fault ([`CloseCode::overtakes`]): it goes right after the frame under way, and the rest is dropped.
 
 mod flush;
 
@@ -182,7 +183,9 @@ impl<T: Transport> Outbound<T> {
     /// Ends a membership. What was published before is still delivered, nothing after.
     pub fn unsubscribe(&mut self, conn: ConnId, group: GroupId) {
         if self.is_present(conn) {
-            self.settle(conn);
+            if self.takes_more(conn) {
+                self.settle(conn);
+            }
             let sink = &mut self.sinks[conn.slot as usize];
             let group = PartId::of(group, sink.form);
             sink.groups.retain(|joined| *joined != group);
@@ -190,10 +193,11 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Begins the closing handshake: the close frame goes after everything sent so far, and nothing goes after it.
+    /// Begins the closing handshake: nothing goes after the close frame, and it goes after everything sent so far
+    /// unless its code overtakes what the socket has refused.
     pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
-            self.push_close(conn, &frame::close_payload(code, reason));
+            self.push_close(conn, Some(code), reason);
             self.finish(conn, Finish::AwaitPeer);
             self.closed.push(conn);
         }
@@ -304,8 +308,7 @@ impl<T: Transport> Outbound<T> {
     /// Answers the peer's close frame; the connection is dropped when it has what it is owed.
     pub(in crate::net) fn answer_close(&mut self, conn: ConnId, code: Option<CloseCode>) {
         if self.takes_more(conn) {
-            let payload = code.map_or(Vec::new(), |code| frame::close_payload(code, ""));
-            self.push_close(conn, &payload);
+            self.push_close(conn, code, "");
         }
         self.finish(conn, Finish::Drop);
     }
@@ -313,7 +316,7 @@ impl<T: Transport> Outbound<T> {
     /// Fails the connection (RFC 6455 §7.1.7): the peer gets a close frame and the end of the stream.
     pub(in crate::net) fn fail(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
-            self.push_close(conn, &frame::close_payload(code, reason));
+            self.push_close(conn, Some(code), reason);
         }
         self.finish(conn, Finish::Shutdown);
     }
@@ -412,15 +415,27 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    fn push_close(&mut self, conn: ConnId, payload: &[u8]) {
+    fn push_close(&mut self, conn: ConnId, code: Option<CloseCode>, reason: &str) {
+        let payload = code.map_or(Vec::new(), |code| frame::close_payload(code, reason));
+        let frame = encoded(Opcode::Close, &payload);
+        let sink = &mut self.sinks[conn.slot as usize];
+        if sink.is_blocked
+            && code.is_some_and(CloseCode::overtakes)
+            && sink.queue.as_mut().is_some_and(|queue| queue.overtake(frame.clone()))
+        {
+            if self.answering == Some(conn) {
+                self.answers.clear();
+            }
+            return;
+        }
         self.settle(conn);
         if !self.takes_more(conn) {
             return;
         }
         if self.answering == Some(conn) {
-            frame::encode(Opcode::Close, payload, &mut self.answers);
+            self.answers.extend_from_slice(&frame);
         } else {
-            self.sinks[conn.slot as usize].push(encoded(Opcode::Close, payload));
+            self.sinks[conn.slot as usize].push(frame);
             self.unoffered.push(conn.slot);
         }
     }

@@ -269,6 +269,116 @@ fn nothing_follows_a_close_frame_and_a_connection_ends_when_it_has_all_it_is_owe
     assert_eq!(bench.out.pop_dead(), Some(conn));
 }
 
+type Ending = fn(&mut Outbound<Pipe>, ConnId, CloseCode);
+
+/// Every way in which a close frame is sent.
+const ENDINGS: [Ending; 3] = [
+    |out, conn, code| out.close(conn, code, ""),
+    |out, conn, code| out.fail(conn, code, ""),
+    |out, conn, code| out.answer_close(conn, Some(code)),
+];
+
+#[test]
+fn a_close_frame_overtakes_what_the_socket_refuses_if_it_tells_of_a_fault() {
+    let said = ["one", "", "three", "four"];
+    let ends = [0, 5, 7, 14, 20];
+    for (code, overtakes) in [(1000, false), (1001, false), (1002, true), (1008, true), (3000, false)] {
+        for (room, end, in_read) in (0..=20)
+            .flat_map(|room| ENDINGS.into_iter().flat_map(move |end| [(room, end, false), (room, end, true)]))
+        {
+            let mut bench = Bench::new(limits());
+            let conn = bench.connect(Pipe::with_room(room));
+            bench.out.subscribe(conn, ROOM);
+            said.into_iter().for_each(|text| bench.say(text));
+            bench.out.flush();
+            bench.tell(conn, "five");
+            if in_read {
+                bench.out.begin_answers(conn);
+                bench.tell(conn, "answer");
+            }
+            bench.say("six");
+            end(&mut bench.out, conn, CloseCode(code));
+            bench.say("unheard");
+            bench.out.unsubscribe(conn, ROOM);
+            bench.out.pong(conn, b"unheard");
+            bench.out.end_answers();
+            bench.pipe(conn).room = usize::MAX;
+            bench.out.writable(conn);
+            bench.out.flush();
+            let mut expected = said.to_vec();
+            if overtakes && room < 20 {
+                expected.truncate(ends.into_iter().position(|end| end >= room).unwrap());
+            } else {
+                expected.push("five");
+                expected.extend(in_read.then_some("answer"));
+                expected.push("six");
+            }
+            let close = format!("close {code} ");
+            expected.push(&close);
+            assert_eq!(bench.heard(conn), expected, "{code} after {room} bytes, in a read: {in_read}");
+            assert_eq!(bench.out.owed(conn), 0);
+        }
+    }
+}
+
+#[test]
+fn a_close_frame_overtakes_answers_of_earlier_reads_and_leaves_the_last_one_out() {
+    let ends = [0, 5, 10];
+    for room in 0..10 {
+        let mut bench = Bench::new(limits());
+        let conn = bench.connect(Pipe::with_room(room));
+        bench.out.begin_answers(conn);
+        bench.tell(conn, "one");
+        bench.tell(conn, "two");
+        bench.out.end_answers();
+        bench.out.begin_answers(conn);
+        bench.tell(conn, "three");
+        bench.out.pong(conn, b"pong");
+        bench.out.fail(conn, CloseCode::PROTOCOL, "no");
+        let finished = ends.into_iter().position(|end| end >= room).unwrap();
+        assert_eq!(bench.out.owed(conn), ends[finished] - room + "..xxno".len());
+        bench.out.end_answers();
+        assert!(!bench.pipe(conn).is_shut_down);
+        bench.pipe(conn).room = usize::MAX;
+        bench.out.writable(conn);
+        assert_eq!(bench.heard(conn), [&["one", "two"][..finished], &["close 1002 no"]].concat());
+        assert!(bench.pipe(conn).is_shut_down);
+    }
+}
+
+#[test]
+fn a_close_frame_goes_after_what_no_socket_has_refused_whatever_its_code() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.member();
+    bench.tell(conn, "from another");
+    bench.out.begin_answers(conn);
+    bench.say("in the room");
+    bench.out.fail(conn, CloseCode::PROTOCOL, "no");
+    bench.out.end_answers();
+    assert_eq!(bench.heard(conn), ["from another", "in the room", "close 1002 no"]);
+}
+
+#[test]
+fn a_close_frame_goes_after_the_handshakes_answer_whatever_its_code() {
+    let upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    for room in 0..upgrade.len() + 12 {
+        let mut bench = Bench::new(limits());
+        let conn = bench.connect(Pipe::with_room(room));
+        bench.out.begin_answers(conn);
+        bench.out.answers().extend_from_slice(upgrade);
+        bench.tell(conn, "welcome");
+        bench.out.end_answers();
+        bench.tell(conn, "more");
+        bench.out.fail(conn, CloseCode::PROTOCOL, "no");
+        bench.pipe(conn).room = usize::MAX;
+        bench.out.writable(conn);
+        bench.out.flush();
+        let frames = bench.pipe(conn).written.split_off(upgrade.len());
+        assert_eq!(bench.pipe(conn).written, upgrade);
+        assert_eq!(texts(&frames), ["welcome", "more", "close 1002 no"]);
+    }
+}
+
 #[test]
 fn a_failed_connection_is_shut_down_once_its_close_frame_is_out() {
     let mut bench = Bench::new(limits());

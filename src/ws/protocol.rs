@@ -67,6 +67,8 @@ pub struct Protocol {
     role: Role,
     /// A close frame came, or an error: what follows is not looked at.
     ended: bool,
+    /// Messages are passed over.
+    drops_messages: bool,
     /// In bytes.
     max_message: usize,
     deflate: Deflate,
@@ -108,12 +110,20 @@ enum Gathered {
     Text(utf8::Gathered),
     Binary(Vec<u8>),
     Compressed { opcode: Opcode, bytes: Vec<u8> },
+    Dropped,
 }
 
 impl Protocol {
     /// A connection whose opening handshake is complete. `max_message` is in bytes; 0 means no limit.
     pub fn new(role: Role, max_message: usize) -> Protocol {
-        Protocol { role, ended: false, max_message, deflate: Deflate::Off, unfinished: None }
+        Protocol {
+            role,
+            ended: false,
+            drops_messages: false,
+            max_message,
+            deflate: Deflate::Off,
+            unfinished: None,
+        }
     }
 
     /// The same where the handshake ended with this agreement on compression.
@@ -128,6 +138,19 @@ impl Protocol {
             Some(false) => Deflate::WithContext(Box::default()),
         };
         self
+    }
+
+    /// Looks only for control frames from now on. Messages, also the one under way, are passed over: nothing of
+    /// them is kept or inflated, whatever they are and however long.
+    pub fn drop_messages(&mut self) {
+        self.drops_messages = true;
+        self.max_message = 0;
+        if let Deflate::WithContext(_) = self.deflate {
+            self.deflate = Deflate::WithoutContext;
+        }
+        if let Some(message) = self.unfinished.as_mut().and_then(|unfinished| unfinished.message.as_mut()) {
+            *message = Gathered::Dropped;
+        }
     }
 
     /// Whether a message has begun whose last byte has not come.
@@ -285,7 +308,7 @@ impl Protocol {
         inflater: &mut Inflater,
     ) -> Result<Option<Message<'b>>, Error> {
         let first = header.opcode != Opcode::Continuation;
-        if first && header.fin && header.payload_len <= input.len() as u64 {
+        if first && header.fin && header.payload_len <= input.len() as u64 && !self.drops_messages {
             let payload = take(input, header.payload_len as usize);
             if let Some(key) = header.mask {
                 mask::apply(key, 0, payload);
@@ -301,6 +324,7 @@ impl Protocol {
         let unfinished = self.unfinished.get_or_insert_default();
         match header.opcode {
             Opcode::Continuation => {}
+            _ if self.drops_messages => unfinished.message = Some(Gathered::Dropped),
             opcode if header.compressed => {
                 unfinished.message = Some(Gathered::Compressed { opcode, bytes: Vec::new() })
             }
@@ -327,10 +351,12 @@ impl Protocol {
         };
         let missing = frame.payload_len - frame.taken;
         let piece = take(input, missing.min(input.len() as u64) as usize);
-        if let Some(key) = frame.mask {
-            mask::apply(key, frame.taken as usize, piece);
+        if !matches!(message, Gathered::Dropped) {
+            if let Some(key) = frame.mask {
+                mask::apply(key, frame.taken as usize, piece);
+            }
+            message.push(piece)?;
         }
-        message.push(piece)?;
         frame.taken += piece.len() as u64;
         if frame.taken < frame.payload_len {
             return Ok(Progress::NeedsMore);
@@ -342,18 +368,18 @@ impl Protocol {
         }
         match message_slot.take() {
             None => Ok(Progress::FrameDone),
-            Some(message) => self.complete(message, inflater).map(Progress::Message),
+            Some(message) => self.complete(message, inflater),
         }
     }
 
-    fn complete<'b>(&mut self, message: Gathered, inflater: &mut Inflater) -> Result<Message<'b>, Error> {
-        match message {
-            Gathered::Text(text) => {
-                text.finish().map(|text| Message::Text(Cow::Owned(text))).map_err(|_| Error::InvalidUtf8)
-            }
-            Gathered::Binary(bytes) => Ok(Message::Binary(Cow::Owned(bytes))),
-            Gathered::Compressed { opcode, bytes } => self.inflate(opcode, &bytes, inflater),
-        }
+    fn complete<'b>(&mut self, message: Gathered, inflater: &mut Inflater) -> Result<Progress<'b>, Error> {
+        let message = match message {
+            Gathered::Text(text) => Message::Text(Cow::Owned(text.finish().map_err(|_| Error::InvalidUtf8)?)),
+            Gathered::Binary(bytes) => Message::Binary(Cow::Owned(bytes)),
+            Gathered::Compressed { opcode, bytes } => self.inflate(opcode, &bytes, inflater)?,
+            Gathered::Dropped => return Ok(Progress::FrameDone),
+        };
+        Ok(Progress::Message(message))
     }
 
     fn inflate<'b>(
@@ -396,6 +422,7 @@ impl Gathered {
         match self {
             Gathered::Text(text) => text.len(),
             Gathered::Binary(bytes) | Gathered::Compressed { bytes, .. } => bytes.len(),
+            Gathered::Dropped => 0,
         }
     }
 
@@ -406,6 +433,7 @@ impl Gathered {
                 bytes.extend_from_slice(piece);
                 Ok(())
             }
+            Gathered::Dropped => Ok(()),
         }
     }
 }

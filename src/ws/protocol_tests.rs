@@ -126,6 +126,42 @@ fn section_5_4_fragments_with_control_frames_in_between() {
 }
 
 #[test]
+fn dropped_messages_are_passed_over_whatever_they_are_and_control_frames_are_not() {
+    let bytes = [
+        frame(false, Opcode::Text, b"under way"),
+        frame(true, Opcode::Continuation, b"\xff"),
+        frame(true, Opcode::Text, b"\xff"),
+        frame(true, Opcode::Binary, &[0; 2000]),
+        frame(false, Opcode::Binary, b"a"),
+        frame(true, Opcode::Ping, b"p"),
+        frame(true, Opcode::Continuation, &[0; 2000]),
+        b"\xc1\x83\0\0\0\0bad".to_vec(),
+        frame(true, Opcode::Close, b"\x03\xe8"),
+        frame(true, Opcode::Text, b"after"),
+    ]
+    .concat();
+    let close = CloseFrame { code: CloseCode::NORMAL, reason: "".into() };
+    let expected = (vec![Event::Ping(b"p"[..].into()), Event::Close(Some(close))], None);
+    for begun in 0..15 {
+        for piece in [1, 7, bytes.len()] {
+            let mut protocol = Protocol::new(Role::Server, 1000).with_deflate(Some(&Params::default()));
+            assert_eq!(feed(&mut protocol, [&bytes[..begun]]), (vec![], None));
+            protocol.drop_messages();
+            let outcome = feed(&mut protocol, bytes[begun..].chunks(piece));
+            assert_eq!(outcome, expected, "dropped from byte {begun}, in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn the_frames_of_dropped_messages_must_be_in_order_and_whole() {
+    let mut protocol = Protocol::new(Role::Server, 0);
+    protocol.drop_messages();
+    let (_, error) = feed(&mut protocol, [&frame(true, Opcode::Continuation, b"")[..]]);
+    assert_eq!(error, Some(Error::UnexpectedContinuation));
+}
+
+#[test]
 fn a_character_may_be_cut_by_fragments() {
     let smile = "😀".as_bytes();
     let mut bytes = frame(false, Opcode::Text, &smile[..1]);

@@ -29,12 +29,23 @@ pub(super) enum State<S> {
     Head(Head),
     /// Speaking WebSocket.
     Open { protocol: Protocol, session: S },
-    /// A close frame was sent and the peer's is awaited; messages are dropped.
+    /// A close frame was sent and the peer's is awaited; what comes before it is dropped.
     Closing { protocol: Protocol },
     /// The last HTTP response is on its way; whatever comes is dropped until the peer ends the connection.
     Answered,
     /// The WebSocket connection is over; likewise.
     Discard,
+}
+
+impl<S> State<S> {
+    /// Whether nothing that comes makes a difference any more, but how it ends. It is read nevertheless, whatever
+    /// the peer is owed: a socket closed with bytes unread sends a reset, which destroys what is on its way.
+    fn drops_input(&self) -> bool {
+        match self {
+            State::Head(_) | State::Open { .. } => false,
+            State::Closing { .. } | State::Answered | State::Discard => true,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -69,13 +80,14 @@ impl<A: App> EventLoop<A> {
         }
     }
 
-    /// Lets reading go on if few enough bytes wait; whether that makes a difference.
+    /// Lets reading go on if few enough bytes wait, or nothing can come of it; whether that makes a difference.
     pub(super) fn resume(&mut self, conn: ConnId) -> bool {
-        let resume_below = self.limits.resume_below;
-        if !self.outbound.is_present(conn) || self.outbound.owed(conn) > resume_below {
+        if !self.outbound.is_present(conn) {
             return false;
         }
-        std::mem::take(&mut self.input(conn).is_paused)
+        let few_wait = self.outbound.owed(conn) <= self.limits.resume_below;
+        let input = self.input(conn);
+        (few_wait || input.state.drops_input()) && std::mem::take(&mut input.is_paused)
     }
 
     fn read_socket(&mut self, conn: ConnId) {
@@ -157,9 +169,10 @@ impl<A: App> EventLoop<A> {
         }
     }
 
-    fn must_pause(&self, conn: ConnId) -> bool {
+    /// Whether too much waits for the peer to take more from it.
+    fn must_pause(&mut self, conn: ConnId) -> bool {
         let limit = self.limits.pause_above;
-        limit > 0 && self.outbound.owed(conn) > limit
+        limit > 0 && self.outbound.owed(conn) > limit && !self.input(conn).state.drops_input()
     }
 
     /// Looks for the end of the head; refuses the request if it is over a limit.
@@ -263,6 +276,10 @@ impl<A: App> EventLoop<A> {
                     log::debug!("{conn}: closed by the peer with {code}");
                     self.end_session(conn);
                     self.outbound.answer_close(conn, close.map(|close| close.code));
+                    if self.shutdown_by.is_some() {
+                        // A server that goes does not wait for those who are done.
+                        self.outbound.finish(conn, Finish::Drop);
+                    }
                     return;
                 }
                 Ok(None) => break,
@@ -306,8 +323,12 @@ impl<A: App> EventLoop<A> {
         while let Some(conn) = self.outbound.pop_closed() {
             let Some(Some(input)) = self.inputs.get_mut(conn.slot as usize) else { continue };
             match std::mem::replace(&mut input.state, State::Discard) {
-                State::Open { protocol, session } => {
+                State::Open { mut protocol, session } => {
+                    protocol.drop_messages();
                     input.state = State::Closing { protocol };
+                    if input.is_paused {
+                        self.ready_again.push(conn);
+                    }
                     self.timers.stop(conn.slot);
                     self.timers.close.start(conn.slot, self.now);
                     self.app.on_close(conn, session, &mut self.outbound);

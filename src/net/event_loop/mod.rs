@@ -5,7 +5,7 @@ mod input;
 mod timeouts;
 
 use super::listener::{self, PerAddress, Spare};
-use super::outbound::Outbound;
+use super::outbound::{Finish, Outbound};
 use super::{App, ConnId, Limits};
 use crate::ws::CloseCode;
 use crate::ws::deflate::Inflater;
@@ -237,7 +237,8 @@ impl<A: App> EventLoop<A> {
                     self.outbound.close(conn, CloseCode::GOING_AWAY, "the server is shutting down")
                 }
                 State::Head(_) => self.end_http(conn),
-                State::Closing { .. } | State::Answered | State::Discard => {}
+                State::Discard => self.outbound.finish(conn, Finish::Drop),
+                State::Closing { .. } | State::Answered => {}
             }
         }
         self.stop_closed();

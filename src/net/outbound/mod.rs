@@ -305,12 +305,13 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Answers the peer's close frame; the connection is dropped when it has what it is owed.
+    /// Answers the peer's close frame. When the peer has what it is owed, this side ends the connection first
+    /// (RFC 6455 §7.1.1).
     pub(in crate::net) fn answer_close(&mut self, conn: ConnId, code: Option<CloseCode>) {
         if self.takes_more(conn) {
             self.push_close(conn, code, "");
         }
-        self.finish(conn, Finish::Drop);
+        self.finish(conn, Finish::Shutdown);
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): the peer gets a close frame and the end of the stream.

@@ -251,7 +251,7 @@ fn a_reader_that_stays_behind_is_closed_in_time_and_one_that_catches_up_is_not()
 }
 
 #[test]
-fn nothing_follows_a_close_frame_and_a_connection_ends_when_it_has_all_it_is_owed() {
+fn nothing_follows_a_close_frame_and_this_side_ends_first_once_the_peer_has_all_it_is_owed() {
     let mut bench = Bench::new(limits());
     let conn = bench.connect(Pipe::with_room(4));
     bench.out.subscribe(conn, ROOM);
@@ -262,10 +262,17 @@ fn nothing_follows_a_close_frame_and_a_connection_ends_when_it_has_all_it_is_owe
     bench.out.flush();
     assert_eq!(bench.out.pop_closed(), Some(conn));
     bench.out.answer_close(conn, None);
-    assert_eq!(bench.out.pop_dead(), None);
+    assert!(!bench.pipe(conn).is_shut_down);
     bench.pipe(conn).room = usize::MAX;
     bench.out.writable(conn);
     assert_eq!(bench.heard(conn), ["last words", "close 1000 bye"]);
+    assert!(bench.pipe(conn).is_shut_down);
+    assert_eq!(
+        bench.out.pop_dead(),
+        None,
+        "what the peer still sends is read, lest a reset destroys what was sent"
+    );
+    bench.out.finish(conn, Finish::Drop);
     assert_eq!(bench.out.pop_dead(), Some(conn));
 }
 

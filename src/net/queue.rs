@@ -20,8 +20,8 @@ pub struct OutboundQueue {
     written: usize,
     /// Bytes of all chunks that wait.
     len: usize,
-    /// The answer to the newest ping; it goes out as soon as a frame may begin.
-    pong: Option<Bytes>,
+    /// Which chunk is the answer to the newest ping, until its first byte is written.
+    pong: Option<usize>,
 }
 
 /// How a flush ended.
@@ -45,9 +45,19 @@ impl OutboundQueue {
         self.chunks.push_back(chunk);
     }
 
-    /// Sets the pong to be sent, in the place of an older one that has not gone out.
+    /// Puts a pong before the first chunk that has not begun, or in the place of an older one. So it does not wait
+    /// for a queue that never drains, and however many pings there are, one pong waits.
     pub fn set_pong(&mut self, frame: Bytes) {
-        self.pong = Some(frame);
+        self.len += frame.len();
+        if let Some(at) = self.pong {
+            self.len -= std::mem::replace(&mut self.chunks[at], frame).len();
+            return;
+        }
+        let begun = usize::from(self.written > 0);
+        let responses = self.chunks.iter().skip(begun).take_while(|chunk| frame_end(chunk, 0).is_none());
+        let at = begun + responses.count();
+        self.chunks.insert(at, frame);
+        self.pong = Some(at);
     }
 
     /// Puts a frame right after the one that is under way and drops all else that waits. `false`, and nothing has
@@ -65,24 +75,17 @@ impl OutboundQueue {
 
     /// Bytes that wait.
     pub fn len(&self) -> usize {
-        self.len + self.pong.as_ref().map_or(0, Bytes::len)
+        self.len
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Writes until nothing is left or the socket takes no more.
     pub fn flush(&mut self, transport: &mut impl Transport) -> io::Result<Flush> {
         loop {
-            if self.written == 0
-                && self.chunks.front().is_none_or(|first| frame_end(first, 0).is_some())
-                && let Some(pong) = self.pong.take()
-            {
-                self.len += pong.len();
-                self.chunks.push_front(pong);
-            }
             let taken = match self.chunks.len() {
                 0 => return Ok(Flush::Drained),
                 1 => transport.write(&self.chunks[0][self.written..]),
@@ -115,7 +118,9 @@ impl OutboundQueue {
         {
             self.written -= first.len();
             self.chunks.pop_front();
+            self.pong = self.pong.and_then(|at| at.checked_sub(1));
         }
+        self.pong = self.pong.filter(|at| *at > 0 || self.written == 0);
     }
 }
 
@@ -218,19 +223,36 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_pong_goes_out_and_never_inside_a_frame() {
-        let (mut queue, mut pipe) = blocked(&[text("frame"), text("more")], 2);
-        queue.set_pong(text("old"));
-        queue.set_pong(text("pong"));
-        assert_eq!(queue.len(), 5 + 6 + 6);
-        for _ in 0..30 {
-            pipe.room += 1;
-            let _ = queue.flush(&mut pipe).unwrap();
+    fn only_the_newest_pong_goes_out_before_what_has_not_begun() {
+        let chunks = [text("frame"), text("more"), text("most")];
+        for taken in 0..chunks.concat().len() {
+            let (mut queue, pipe) = blocked(&chunks, taken);
+            queue.set_pong(text("an old pong"));
+            queue.set_pong(text("pong"));
+            let begun = [0, 7, 13].into_iter().filter(|start| *start < taken).count();
+            let mut expected = chunks.to_vec();
+            expected.insert(begun, text("pong"));
+            assert_drains(queue, pipe, &expected);
         }
-        assert_eq!(pipe.written, [text("frame"), text("pong"), text("more")].concat());
-        queue.set_pong(text("last"));
+    }
+
+    #[test]
+    fn a_pong_that_has_begun_is_finished_and_the_next_one_follows() {
+        for taken in 0..=6 {
+            let (mut queue, mut pipe) = blocked(&[text("frame"), text("more")], 3);
+            queue.set_pong(text("pong"));
+            pipe.room = 4 + taken;
+            assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Blocked);
+            queue.set_pong(text("next"));
+            let pongs = [text("pong"), text("next")];
+            let pongs = &pongs[usize::from(taken == 0)..];
+            assert_drains(queue, pipe, &[&[text("frame")], pongs, &[text("more")]].concat());
+        }
+        let (mut queue, mut pipe) = blocked(&[text("frame")], 3);
+        pipe.room = usize::MAX;
         assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
-        assert!(pipe.written.ends_with(&[text("more"), text("last")].concat()));
+        queue.set_pong(text("pong"));
+        assert_drains(queue, pipe, &[text("frame"), text("pong")]);
     }
 
     #[test]
@@ -249,12 +271,15 @@ mod tests {
     #[test]
     fn nothing_overtakes_an_http_response() {
         let upgrade = Bytes::from_static(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-        let head = [upgrade, text("welcome")].concat();
-        for taken in 0..head.len() {
-            let (mut queue, pipe) = blocked(&[head.clone().into(), text("more")], taken);
+        let page = Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n");
+        let chunks = [page, [upgrade, text("welcome")].concat().into(), text("more")];
+        for taken in 0..chunks[..2].concat().len() {
+            let (mut queue, pipe) = blocked(&chunks, taken);
             assert!(!queue.overtake(text("close")), "{taken}");
             queue.set_pong(text("pong"));
-            assert_drains(queue, pipe, &[head.clone().into(), text("more"), text("pong")]);
+            let mut expected = chunks.to_vec();
+            expected.insert(2, text("pong"));
+            assert_drains(queue, pipe, &expected);
         }
     }
 }

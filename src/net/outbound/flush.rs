@@ -136,7 +136,7 @@ impl<T: Transport> Outbound<T> {
                 Ok(written) => {
                     sink.push_refused(batch.slice(begin..), written);
                     self.stalled.start(member.slot, self.now);
-                    if batch.len() - begin - written > self.high_water {
+                    if self.high_water > 0 && batch.len() - begin - written > self.high_water {
                         self.crowded.start_once(member.slot, self.now);
                     }
                 }

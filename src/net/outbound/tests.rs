@@ -251,6 +251,20 @@ fn a_reader_that_stays_behind_is_closed_in_time_and_one_that_catches_up_is_not()
 }
 
 #[test]
+fn a_reader_may_stay_behind_for_ever_if_that_limit_is_off() {
+    let mut bench = Bench::new(Limits { high_water: 0, stall_timeout: Duration::ZERO, ..limits() });
+    let behind = bench.connect(Pipe::with_room(0));
+    bench.out.subscribe(behind, ROOM);
+    for _ in 0..2 {
+        bench.say("a room speaks");
+        bench.out.flush();
+        bench.wait(Duration::from_secs(1000));
+        bench.out.expire();
+        assert!(bench.out.takes_more(behind));
+    }
+}
+
+#[test]
 fn nothing_follows_a_close_frame_and_this_side_ends_first_once_the_peer_has_all_it_is_owed() {
     let mut bench = Bench::new(limits());
     let conn = bench.connect(Pipe::with_room(4));

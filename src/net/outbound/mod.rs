@@ -197,6 +197,7 @@ impl<T: Transport> Outbound<T> {
     /// unless its code overtakes what the socket has refused.
     pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
+            log::debug!("{conn}: closed with {}: {reason}", code.0);
             self.push_close(conn, Some(code), reason);
             self.finish(conn, Finish::AwaitPeer);
             self.closed.push(conn);

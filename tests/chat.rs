@@ -571,11 +571,7 @@ fn a_room_over_the_presence_limit_tells_only_how_many_there_are() {
 
 /// A member of the den for whom the system holds little.
 fn join_with_small_buffer(server: &Server) -> Client {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&server.address().into()).unwrap();
-    let stream: std::net::TcpStream = socket.into();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let stream = Raw::narrow(server.address()).stream;
     let (mut slow, _) = Client::over(stream, &server.host(), "/chat/den?name=slow", &[]);
     assert_eq!(slow.json()["type"], "welcome");
     assert_eq!(slow.json()["type"], "joined");

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -108,10 +108,12 @@ impl Server {
 
     /// A hand-made WebSocket connection.
     pub fn open(&self, target: &str) -> Raw {
-        let mut raw = self.send(handshake(target));
-        let reply = raw.reply();
-        assert_eq!(reply.status, 101, "{}", reply.text());
-        raw
+        self.connect().upgraded(target)
+    }
+
+    /// The same on a connection for whose test the system holds little that was not read.
+    pub fn open_narrow(&self, target: &str) -> Raw {
+        Raw::narrow(self.address()).upgraded(target)
     }
 
     /// A tungstenite client.
@@ -345,11 +347,30 @@ pub struct Raw {
 
 impl Raw {
     pub fn connect(address: SocketAddr) -> Raw {
-        let stream = TcpStream::connect(address).unwrap();
+        Raw::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// A connection for which the system holds little that was not read.
+    pub fn narrow(address: SocketAddr) -> Raw {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Raw::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Raw {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Raw { stream, received: Vec::new() }
+    }
+
+    #[track_caller]
+    fn upgraded(mut self, target: &str) -> Raw {
+        self.send(handshake(target));
+        let reply = self.reply();
+        assert_eq!(reply.status, 101, "{}", reply.text());
+        self
     }
 
     #[track_caller]
@@ -379,15 +400,18 @@ impl Raw {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
+    fn read_some(&mut self) -> io::Result<usize> {
+        let mut piece = [0; 1 << 16];
+        let len = self.stream.read(&mut piece)?;
+        self.received.extend_from_slice(&piece[..len]);
+        Ok(len)
+    }
+
     /// Reads some more; `false` at the end.
     #[track_caller]
     fn read_more(&mut self) -> bool {
-        let mut piece = [0; 1 << 16];
-        match self.stream.read(&mut piece) {
-            Ok(len) => {
-                self.received.extend_from_slice(&piece[..len]);
-                len > 0
-            }
+        match self.read_some() {
+            Ok(len) => len > 0,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.received)),
         }
@@ -466,6 +490,17 @@ impl Raw {
     pub fn assert_ends(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
+    }
+
+    /// The same, where the end must be none by a reset.
+    #[track_caller]
+    pub fn assert_ends_in_order(&mut self) {
+        assert!(self.received.is_empty(), "{:?}", String::from_utf8_lossy(&self.received));
+        match self.read_some() {
+            Ok(0) => {}
+            Ok(_) => panic!("{:?} came", String::from_utf8_lossy(&self.received)),
+            Err(error) => panic!("ended by an error: {error}"),
+        }
     }
 }
 

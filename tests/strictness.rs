@@ -141,7 +141,7 @@ fn logged_out(server: &Server) -> Raw {
 
 #[test]
 fn after_its_own_close_the_server_drops_what_comes_until_the_peers() {
-    let server = Server::start(&["--close-timeout", "1m", "--max-message", "1000"]);
+    let server = Server::start(&["-v", "--close-timeout", "1m", "--max-message", "1000"]);
     let mut watcher = server.ws("/chat/den?format=lines&name=watcher");
     let before = server.resident_kib();
     let mut raw = logged_out(&server);
@@ -157,6 +157,8 @@ fn after_its_own_close_the_server_drops_what_comes_until_the_peers() {
     raw.send(close(1000, ""));
     raw.send(all_kinds_of_messages());
     raw.assert_ends_in_order();
+    server.wait_for_log("closed by the peer with 1000");
+    assert!(!server.log().contains("failed"), "what is dropped was looked at");
     watcher.say("said afterwards");
     let heard: Vec<String> = std::iter::repeat_with(|| watcher.text())
         .take_while(|line| !line.ends_with("said afterwards"))
@@ -272,6 +274,7 @@ fn of_pings_that_a_busy_queue_meets_only_the_newest_is_answered() {
     loop {
         let frame = behind.member.frame();
         if frame.first == FIN | PONG {
+            assert!(heard < PIECES, "the pong came after all that waited");
             pongs.push(frame.payload);
         } else if frame.payload == b"last" {
             break;

@@ -18,6 +18,11 @@
 //!    batch: one `write` for all that the room said meanwhile. Only what a socket refuses is queued for that
 //!    connection alone.
 //!
+//! Bytes leave in the order in which they were enqueued, but for two kinds of frame that go before what a socket has
+//! refused: a pong, of which there is one however many pings came, and a close frame that tells of a fault
+//! ([`ws::CloseCode::overtakes`]), for which the rest is dropped. After a close frame nothing is sent, and what comes
+//! is read and dropped until the peer ends its side or its time is over; this side ends first.
+//!
 //! Each step hands its result to the next and does not look back. Handlers only enqueue: nothing is written, freed or
 //! called back inside one.
 //!

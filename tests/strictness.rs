@@ -243,6 +243,24 @@ fn the_server_ends_the_connection_first_and_after_everything_was_read() {
 }
 
 #[test]
+fn a_server_that_shuts_down_waits_for_nobody_whose_closing_is_done() {
+    let mut server = Server::start(&["--close-timeout", "5m", "--shutdown-timeout", "5m"]);
+    let [mut before, mut failed, mut answers] = [(); 3].map(|()| server.open("/echo"));
+    before.send(close(1000, ""));
+    assert_eq!(before.frame().close().0, 1000);
+    before.assert_ends_in_order();
+    failed.send(frame(FIN | 0xF, b""));
+    assert_eq!(failed.frame().close().0, 1002);
+    failed.assert_ends_in_order();
+    server.signal("TERM");
+    assert_eq!(answers.frame().close().0, 1001);
+    answers.send(close(1001, ""));
+    answers.assert_ends_in_order();
+    // All three still keep their side open.
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
 fn who_has_ended_its_side_still_gets_what_it_was_owed() {
     let server = patient(&[]);
     for format in ["raw", "lines"] {

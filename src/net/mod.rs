@@ -181,12 +181,21 @@ pub(crate) mod test_pipe {
         /// Bytes it takes in one write.
         pub(crate) per_write: usize,
         pub(crate) writes: usize,
+        /// Where the bytes of the last write lay.
+        pub(crate) last_written: *const u8,
         pub(crate) is_shut_down: bool,
     }
 
     impl Pipe {
         pub(crate) fn taking(per_write: usize) -> Pipe {
-            Pipe { written: Vec::new(), room: usize::MAX, per_write, writes: 0, is_shut_down: false }
+            Pipe {
+                written: Vec::new(),
+                room: usize::MAX,
+                per_write,
+                writes: 0,
+                last_written: std::ptr::null(),
+                is_shut_down: false,
+            }
         }
 
         pub(crate) fn with_room(room: usize) -> Pipe {
@@ -197,6 +206,7 @@ pub(crate) mod test_pipe {
     impl io::Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.writes += 1;
+            self.last_written = bytes.as_ptr();
             let taken = bytes.len().min(self.room).min(self.per_write);
             if taken == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());

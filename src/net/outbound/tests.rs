@@ -85,6 +85,29 @@ fn a_tick_of_a_room_is_one_write_to_each_member() {
 }
 
 #[test]
+fn what_a_room_says_is_compressed_once_and_written_to_each_member_from_the_same_bytes() {
+    let mut bench = Bench::new(limits());
+    let [plain, also_plain, deflated, also_deflated] =
+        [Form::Plain, Form::Plain, Form::Deflated, Form::Deflated].map(|form| {
+            let conn = bench.connect(Pipe::taking(usize::MAX));
+            bench.out.set_form(conn, form);
+            bench.out.subscribe(conn, ROOM);
+            conn
+        });
+    let text = "to be or not to be ".repeat(20);
+    bench.say(&text);
+    bench.out.flush();
+    assert_eq!(bench.heard(plain), [&*text]);
+    let written = bench.pipe(deflated).written.clone();
+    assert!(written.len() < 50 && written[0] == 0xc1, "{written:x?}");
+    assert_eq!(bench.pipe(also_deflated).written, written);
+    for (one, other) in [(plain, also_plain), (deflated, also_deflated)] {
+        let from = bench.pipe(one).last_written;
+        assert_eq!(bench.pipe(other).last_written, from);
+    }
+}
+
+#[test]
 fn who_comes_and_goes_within_a_tick_gets_exactly_its_part() {
     let mut bench = Bench::new(limits());
     let stays = bench.member();

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
-use std::rc::Rc;
 use std::time::Instant;
 
 /// Characters of a message that are logged with `-vv`.
@@ -55,23 +54,25 @@ pub struct Server {
     hub: Hub,
     clock: fn() -> Timestamp,
     echoed: String,
-    /// Shared with every session whose client may keep its context, which counts them.
-    contexts: Rc<()>,
+    /// Sessions whose client may keep its context.
+    contexts: usize,
 }
 
 /// What is kept of a WebSocket connection.
 #[derive(Debug)]
 pub struct Session {
     purpose: Purpose,
-    _context: Option<Rc<()>>,
+    /// What a member of chat asked for, until it is open.
+    wish: Option<Box<Wish>>,
+    keeps_context: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Purpose {
     /// Each message comes back.
     Echo,
-    /// A member of chat; what it asked for, until it is open.
-    Chat(Option<Box<Wish>>),
+    /// A member of chat.
+    Chat,
 }
 
 /// What the request for a chat connection asks for.
@@ -87,7 +88,7 @@ struct Wish {
 impl Server {
     /// A server that asks `clock` for the time of day.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
-        Server { settings, site, hub, clock, echoed: String::new(), contexts: Rc::default() }
+        Server { settings, site, hub, clock, echoed: String::new(), contexts: 0 }
     }
 
     fn now(&self) -> Now {
@@ -116,13 +117,12 @@ impl Server {
             handshake::deflate(request, self.has_room_for_context()).map_err(|refusal| refusal.response())?;
         let deflate = deflate.filter(|_| self.settings.deflate);
         let keeps_context = deflate.is_some_and(|agreed| !agreed.client_no_context_takeover);
-        let session = |purpose| Session { purpose, _context: keeps_context.then(|| self.contexts.clone()) };
         let Some(room) = room else {
             let accepted = Accepted { key, subprotocol: None, deflate };
             return Ok(Answer::Upgrade {
                 accepted,
                 max_message: self.settings.max_echo_message,
-                session: session(Purpose::Echo),
+                session: Session { purpose: Purpose::Echo, wish: None, keeps_context },
             });
         };
         let default = if path == "/" { Format::Lines } else { Format::Json };
@@ -133,11 +133,12 @@ impl Server {
             Format::Json | Format::Lines | Format::Html => self.settings.max_message,
         };
         let accepted = Accepted { key, subprotocol, deflate };
-        Ok(Answer::Upgrade { accepted, max_message, session: session(Purpose::Chat(Some(Box::new(wish)))) })
+        let session = Session { purpose: Purpose::Chat, wish: Some(Box::new(wish)), keeps_context };
+        Ok(Answer::Upgrade { accepted, max_message, session })
     }
 
     fn has_room_for_context(&self) -> bool {
-        Rc::strong_count(&self.contexts) <= self.settings.deflate_contexts / INFLATER_SIZE
+        self.contexts < self.settings.deflate_contexts / INFLATER_SIZE
     }
 
     /// Reads what a chat connection asks for, and which subprotocol is answered.
@@ -221,8 +222,8 @@ impl App for Server {
     }
 
     fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound) {
-        let Purpose::Chat(wish) = &mut session.purpose else { return };
-        let Some(wish) = wish.take() else { return };
+        self.contexts += usize::from(session.keeps_context);
+        let Some(wish) = session.wish.take() else { return };
         let entry = Entry {
             room: &wish.room,
             format: wish.format,
@@ -236,7 +237,7 @@ impl App for Server {
     fn on_message(&mut self, conn: ConnId, session: &mut Session, message: &Message<'_>, out: &mut Outbound) {
         log::trace!("{conn}: {}", Logged(message));
         match session.purpose {
-            Purpose::Chat(_) => {
+            Purpose::Chat => {
                 let payload = match message {
                     Message::Text(text) => Payload::Text(text),
                     Message::Binary(bytes) => Payload::Binary(bytes),
@@ -256,7 +257,8 @@ impl App for Server {
     }
 
     fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound) {
-        if let Purpose::Chat(_) = session.purpose {
+        self.contexts -= usize::from(session.keeps_context);
+        if let Purpose::Chat = session.purpose {
             self.hub.exit(client(conn), self.now(), &mut Frames(out));
         }
     }

@@ -69,21 +69,14 @@ pub struct Protocol {
     ended: bool,
     /// Messages are passed over.
     drops_messages: bool,
+    /// Messages may come compressed.
+    deflate: bool,
     /// In bytes.
     max_message: usize,
-    deflate: Deflate,
+    /// Where compressed messages may refer to those before them, which only an inflater of its own remembers.
+    context: Option<Box<Inflater>>,
     /// Boxed, since a connection at rest has none.
     unfinished: Option<Box<Unfinished>>,
-}
-
-/// What was agreed on for the messages that come.
-#[derive(Debug)]
-enum Deflate {
-    Off,
-    /// Each message is compressed on its own.
-    WithoutContext,
-    /// A message may refer to those before it, which only an inflater of its own remembers.
-    WithContext(Box<Inflater>),
 }
 
 /// What the end of the receive buffer cut.
@@ -120,23 +113,21 @@ impl Protocol {
             role,
             ended: false,
             drops_messages: false,
+            deflate: false,
             max_message,
-            deflate: Deflate::Off,
+            context: None,
             unfinished: None,
         }
     }
 
     /// The same where the handshake ended with this agreement on compression.
     pub fn with_deflate(mut self, agreed: Option<&Params>) -> Protocol {
-        let no_context_takeover = agreed.map(|params| match self.role {
-            Role::Server => params.client_no_context_takeover,
-            Role::Client => params.server_no_context_takeover,
+        let keeps_context = agreed.is_some_and(|params| match self.role {
+            Role::Server => !params.client_no_context_takeover,
+            Role::Client => !params.server_no_context_takeover,
         });
-        self.deflate = match no_context_takeover {
-            None => Deflate::Off,
-            Some(true) => Deflate::WithoutContext,
-            Some(false) => Deflate::WithContext(Box::default()),
-        };
+        self.deflate = agreed.is_some();
+        self.context = keeps_context.then(Box::default);
         self
     }
 
@@ -145,9 +136,7 @@ impl Protocol {
     pub fn drop_messages(&mut self) {
         self.drops_messages = true;
         self.max_message = 0;
-        if let Deflate::WithContext(_) = self.deflate {
-            self.deflate = Deflate::WithoutContext;
-        }
+        self.context = None;
         if let Some(message) = self.unfinished.as_mut().and_then(|unfinished| unfinished.message.as_mut()) {
             *message = Gathered::Dropped;
         }
@@ -215,7 +204,7 @@ impl Protocol {
     /// Takes a header from the stash and the input together. Of a control frame the bytes stay where they
     /// are, since it is handed out whole.
     fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<(Header, usize)>, Error> {
-        let deflate = !matches!(self.deflate, Deflate::Off);
+        let deflate = self.deflate;
         let stash = match &mut self.unfinished {
             Some(unfinished) if !unfinished.stash.is_empty() => &mut unfinished.stash,
             _ => {
@@ -388,11 +377,10 @@ impl Protocol {
         payload: &[u8],
         shared: &mut Inflater,
     ) -> Result<Message<'b>, Error> {
-        let (inflater, keeps_context) = match &mut self.deflate {
-            Deflate::WithContext(own) => (&mut **own, true),
-            Deflate::Off | Deflate::WithoutContext => (shared, false),
+        let message = match &mut self.context {
+            Some(own) => own.inflate(payload, self.max_message, true)?,
+            None => shared.inflate(payload, self.max_message, false)?,
         };
-        let message = inflater.inflate(payload, self.max_message, keeps_context)?;
         match opcode {
             Opcode::Text => String::from_utf8(message)
                 .map(|text| Message::Text(Cow::Owned(text)))

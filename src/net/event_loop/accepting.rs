@@ -71,9 +71,9 @@ impl<A: App> EventLoop<A> {
             self.inputs.resize_with(slot + 1, || None);
         }
         self.inputs[slot] = Some(Input {
-            peer,
+            peer: peer.ip(),
             state: State::Head(Head::default()),
-            held: Vec::new(),
+            held: Box::default(),
             is_paused: false,
             is_hung_up: false,
             is_refused: refusal.is_some(),

@@ -7,17 +7,17 @@ use super::{EventLoop, RECEIVE_BUFFER};
 use crate::ws::head::{HeadScan, Request, Response};
 use crate::ws::{Event, Form, Protocol, Role};
 use std::io::{ErrorKind, Read};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 /// What one connection may have read in one tick, in bytes, before the others have their turn.
 const READ_BUDGET: usize = 4 * RECEIVE_BUFFER;
 
 /// The incoming half of one connection.
 pub(super) struct Input<S> {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: IpAddr,
     pub(super) state: State<S>,
     /// Bytes read but not handled, since too much was owed to the peer. Nothing is read while there are any.
-    pub(super) held: Vec<u8>,
+    pub(super) held: Box<[u8]>,
     pub(super) is_paused: bool,
     /// The peer has ended its side, or the connection broke: read on until that shows.
     pub(super) is_hung_up: bool,
@@ -130,7 +130,7 @@ impl<A: App> EventLoop<A> {
             if self.must_pause(conn) {
                 let input = self.input(conn);
                 input.is_paused = true;
-                input.held = bytes.to_vec();
+                input.held = (&*bytes).into();
                 return;
             }
             match &mut self.input(conn).state {

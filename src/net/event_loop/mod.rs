@@ -204,7 +204,7 @@ impl<A: App> EventLoop<A> {
                 if input.is_refused {
                     self.refused -= 1;
                 } else {
-                    self.per_address.release(input.peer.ip());
+                    self.per_address.release(input.peer);
                 }
                 log::debug!("{conn}: disconnected");
             }

@@ -22,6 +22,7 @@ use crate::ws::{CloseCode, Encoder, Form, Opcode, frame};
 use bytes::{Bytes, BytesMut};
 use mio::net::TcpStream;
 use slab::Slab;
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// A batch is flushed before the tick ends when it has grown over this, in bytes.
@@ -89,7 +90,7 @@ struct Sink<T> {
     form: Form,
     /// Once set, nothing more is taken.
     finish: Option<Finish>,
-    groups: Vec<PartId>,
+    groups: SmallVec<[PartId; 4]>,
 }
 
 /// What becomes of a connection when everything that it is owed has been written.
@@ -221,7 +222,7 @@ impl<T: Transport> Outbound<T> {
             is_blocked: false,
             form: Form::default(),
             finish: None,
-            groups: Vec::new(),
+            groups: SmallVec::new(),
         });
         ConnId { slot: slot as u32, generation }
     }

@@ -43,18 +43,19 @@ impl HeadScan {
     /// its last empty line included, once that is there.
     ///
     /// Empty lines before the request line are passed over and a line may end in a bare LF
-    /// (RFC 9112 §2.2). What can be no HTTP is told at its first byte.
+    /// (RFC 9112 §2.2). What can be no HTTP is told at its first byte. Bytes beyond the limit are not looked at, so
+    /// that they change nothing if they come in the same read.
     pub fn advance(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
+        let bytes = match limits.head {
+            0 => bytes,
+            limit => &bytes[..limit.min(bytes.len())],
+        };
         while let Some(len) = bytes[self.scanned..].iter().position(|&byte| byte == b'\n') {
             let line_end = self.scanned + len;
             let line = &bytes[self.line_start..line_end];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() && self.request_line_seen {
-                let head_len = line_end + 1;
-                return match limits.head {
-                    limit if limit > 0 && head_len > limit => Err(HeadError::HeadTooLong(limit)),
-                    _ => Ok(Some(head_len)),
-                };
+                return Ok(Some(line_end + 1));
             }
             if !line.is_empty() && !self.request_line_seen {
                 check_request_line(line, limits)?;
@@ -340,6 +341,14 @@ mod tests {
         for (fields, expected) in [(2, Ok(())), (3, Ok(())), (4, Err(HeadError::TooManyFields(3)))] {
             let head = format!("GET / HTTP/1.1\r\n{}\r\n", "a:\r\n".repeat(fields));
             assert_eq!(Request::parse(head.as_bytes(), &LIMITS, |_| ()), expected);
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_limit_changes_nothing() {
+        let empty_lines = "\r\n".repeat(50);
+        for rest in ["", "\x16", "\x00", "GET / HTTP/1.1\r\n\r\n"] {
+            assert_eq!(scan((empty_lines.clone() + rest).as_bytes()), Err(HeadError::HeadTooLong(100)));
         }
     }
 

@@ -67,11 +67,16 @@ impl Compressor {
         };
         self.compressed.clear();
         self.compressed.shrink_to(KEPT_BUFFER);
-        self.compressed.reserve(message.len());
-        state.compress_vec(message, &mut self.compressed, FlushCompress::Sync).ok()?;
+        // Room for all that can come out: zlib-rs keeps the place of what did not fit, across a reset too, until it
+        // has no room left and panics.
+        self.compressed.reserve(most_compressed(message.len()));
+        let result = state.compress_vec(message, &mut self.compressed, FlushCompress::Sync);
+        if result.is_err() || self.compressed.len() == self.compressed.capacity() {
+            self.state = None;
+            return None;
+        }
         let compressed = self.compressed.strip_suffix(&TAIL)?;
-        let is_whole = state.total_in() == message.len() as u64;
-        (is_whole && compressed.len() < message.len()).then_some(compressed)
+        (compressed.len() < message.len()).then_some(compressed)
     }
 }
 

@@ -124,3 +124,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn messages_that_do_not_compress_leave_nothing_behind() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let text = b"to be or not to be ".repeat(20);
+    for window_bits in [9, 15] {
+        let mut compressor = Compressor::new(window_bits);
+        for round in 0..2000 {
+            let noise: Vec<u8> = (0..WORTHWHILE + round).map(|_| rng.random()).collect();
+            assert_eq!(compressor.compress(&noise), None);
+        }
+        assert_eq!(inflate(compressor.compress(&text).unwrap()).as_deref(), Ok(&text[..]));
+    }
+}

@@ -91,6 +91,37 @@ fn short_long_and_incompressible_messages_go_as_they_are() {
     assert!(compressor.compress(&[b'a'; 300]).is_some(), "it serves the next");
 }
 
+#[test]
+fn messages_that_do_not_compress_leave_nothing_behind() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let text = b"to be or not to be ".repeat(20);
+    for window_bits in [9, 15] {
+        let mut compressor = Compressor::new(window_bits);
+        for round in 0..2000 {
+            let noise: Vec<u8> = (0..WORTHWHILE + round).map(|_| rng.random()).collect();
+            assert_eq!(compressor.compress(&noise), None);
+        }
+        assert_eq!(inflate(compressor.compress(&text).unwrap()).as_deref(), Ok(&text[..]));
+    }
+}
+
+#[test]
+fn messages_that_are_refused_leave_nothing_behind() {
+    let long = b"to be or not to be ".repeat(20_000);
+    let payload = Compressor::new(15).compress(&long).unwrap().to_vec();
+    let mut inflater = Inflater::default();
+    for round in 0..2000 {
+        let limit = 1 + round * 97;
+        assert_eq!(inflater.inflate(&payload, limit, false), Err(Error::TooBig { limit }));
+        let cut = &payload[..round % payload.len()];
+        assert_eq!(inflater.inflate(cut, 0, false), Err(Error::BadCompression));
+        let mut damaged = payload.clone();
+        damaged[round % payload.len()] ^= 0x10;
+        let _either_way = inflater.inflate(&damaged, 0, false);
+    }
+    assert_eq!(inflater.inflate(&payload, 0, false), Ok(long));
+}
+
 proptest! {
     #[test]
     fn what_is_compressed_is_inflated_to_the_same_also_with_the_window_agreed_on(
@@ -122,19 +153,5 @@ proptest! {
             Err(Error::BadCompression | Error::TooBig { .. }) => {}
             Err(other) => prop_assert!(false, "{other}"),
         }
-    }
-}
-
-#[test]
-fn messages_that_do_not_compress_leave_nothing_behind() {
-    let mut rng = StdRng::seed_from_u64(7);
-    let text = b"to be or not to be ".repeat(20);
-    for window_bits in [9, 15] {
-        let mut compressor = Compressor::new(window_bits);
-        for round in 0..2000 {
-            let noise: Vec<u8> = (0..WORTHWHILE + round).map(|_| rng.random()).collect();
-            assert_eq!(compressor.compress(&noise), None);
-        }
-        assert_eq!(inflate(compressor.compress(&text).unwrap()).as_deref(), Ok(&text[..]));
     }
 }

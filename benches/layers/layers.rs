@@ -1,0 +1,203 @@
+//! What each layer of the protocol costs in memory, beside a plain oracle or another crate, in one run:
+//!
+//!     cargo bench --manifest-path benches/layers/Cargo.toml
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use std::io::Cursor;
+use throng::ws::head::{HeadScan, Limits, Request};
+use throng::ws::{Event, Protocol, Role, mask, utf8};
+use throng::ws::{Opcode, deflate::Inflater, frame, handshake};
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::{Frame, FrameHeader};
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+const SIZES: [usize; 4] = [16, 125, 1024, 64 << 10];
+
+fn main() {
+    divan::main();
+}
+
+/// What Chromium sends to open a chat.
+const HEAD: &[u8] = b"GET /chat/lobby HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
+    Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+    Chrome/156.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: http://127.0.0.1:8080\r\n\
+    Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
+    Sec-WebSocket-Protocol: throng.v1\r\n\r\n";
+
+#[divan::bench_group]
+mod head {
+    use super::*;
+
+    #[divan::bench]
+    fn throng_scan_parse_and_check() -> bool {
+        let limits = Limits { request_line: 8192, head: 16384, fields: 100 };
+        let head = black_box(HEAD);
+        let len = HeadScan::default().advance(head, &limits);
+        len == Ok(Some(head.len()))
+            && Request::parse(head, &limits, |request| {
+                handshake::check(request).is_ok() && handshake::deflate(request, false).is_ok()
+            })
+            .is_ok_and(|accepted| accepted)
+    }
+
+    #[divan::bench]
+    fn httparse_alone() -> bool {
+        let mut fields = [httparse::EMPTY_HEADER; 100];
+        httparse::Request::new(&mut fields).parse(black_box(HEAD)).is_ok_and(|status| status.is_complete())
+    }
+}
+
+fn masked(size: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::encode_masked(Opcode::Text, "a".repeat(size).as_bytes(), KEY, &mut bytes);
+    bytes
+}
+
+#[divan::bench_group]
+mod header {
+    use super::*;
+
+    #[divan::bench(args = SIZES)]
+    fn throng(bencher: Bencher, size: usize) {
+        let bytes = masked(size);
+        bencher.bench(|| frame::Header::decode(black_box(&bytes), true));
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn tungstenite(bencher: Bencher, size: usize) {
+        let bytes = masked(size);
+        bencher.bench(|| FrameHeader::parse(&mut Cursor::new(black_box(&bytes))));
+    }
+}
+
+#[divan::bench_group]
+mod unmask {
+    use super::*;
+
+    #[divan::bench(args = SIZES)]
+    fn throng(bencher: Bencher, size: usize) {
+        let mut payload = vec![1; size];
+        bencher.counter(BytesCount::new(size)).bench_local(|| mask::apply(KEY, 0, black_box(&mut payload)));
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn fastwebsockets(bencher: Bencher, size: usize) {
+        let mut payload = vec![1; size];
+        bencher.counter(BytesCount::new(size)).bench_local(|| {
+            let payload = fastwebsockets::Payload::BorrowedMut(black_box(&mut payload));
+            fastwebsockets::Frame::new(true, fastwebsockets::OpCode::Binary, Some(KEY), payload).unmask();
+        });
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn byte_by_byte(bencher: Bencher, size: usize) {
+        let mut payload = vec![1; size];
+        bencher.counter(BytesCount::new(size)).bench_local(|| {
+            for (index, byte) in black_box(&mut payload).iter_mut().enumerate() {
+                *byte ^= KEY[index % 4];
+            }
+        });
+    }
+}
+
+#[divan::bench_group]
+mod utf_8 {
+    use super::*;
+
+    /// In pieces of 1,000 bytes, which cut characters.
+    #[divan::bench(args = [1024, 64 << 10])]
+    fn throng_in_pieces(bencher: Bencher, size: usize) {
+        let text = "好a".repeat(size / 4);
+        bencher.counter(BytesCount::new(size)).bench(|| {
+            let mut gathered = utf8::Gathered::default();
+            black_box(&text).as_bytes().chunks(1000).try_for_each(|piece| gathered.push(piece))?;
+            gathered.finish()
+        });
+    }
+
+    #[divan::bench(args = [1024, 64 << 10])]
+    fn std_whole(bencher: Bencher, size: usize) {
+        let text = "好a".repeat(size / 4);
+        bencher
+            .counter(BytesCount::new(size))
+            .bench(|| String::from_utf8(black_box(&text).as_bytes().to_vec()).is_ok());
+    }
+}
+
+#[divan::bench_group]
+mod encode {
+    use super::*;
+
+    #[divan::bench(args = SIZES)]
+    fn throng(bencher: Bencher, size: usize) {
+        let payload = vec![b'a'; size];
+        let mut out = Vec::with_capacity(size + 14);
+        bencher.counter(BytesCount::new(size)).bench_local(|| {
+            out.clear();
+            frame::encode(Opcode::Text, black_box(&payload), &mut out);
+        });
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn tungstenite(bencher: Bencher, size: usize) {
+        let payload = bytes::Bytes::from(vec![b'a'; size]);
+        let mut out = Vec::with_capacity(size + 14);
+        bencher.counter(BytesCount::new(size)).bench_local(|| {
+            out.clear();
+            Frame::message(black_box(&payload).clone(), OpCode::Data(Data::Text), true).format(&mut out)
+        });
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn fastwebsockets(bencher: Bencher, size: usize) {
+        let payload = vec![b'a'; size];
+        let mut out = Vec::with_capacity(size + 14);
+        bencher.counter(BytesCount::new(size)).bench_local(|| {
+            let payload = fastwebsockets::Payload::Borrowed(black_box(&payload));
+            fastwebsockets::Frame::text(payload).write(&mut out).len()
+        });
+    }
+}
+
+/// A read that holds as many masked frames as 64 KiB take.
+#[divan::bench_group]
+mod messages_of_a_read {
+    use super::*;
+
+    fn read(size: usize) -> (Vec<u8>, usize) {
+        let frame = masked(size);
+        let count = (64 << 10) / frame.len();
+        (frame.repeat(count), count)
+    }
+
+    #[divan::bench(args = [16, 125, 1024])]
+    fn throng(bencher: Bencher, size: usize) {
+        let (bytes, count) = read(size);
+        let mut protocol = Protocol::new(Role::Server, 1 << 20);
+        let mut inflater = Inflater::default();
+        bencher.counter(ItemsCount::new(count)).with_inputs(|| bytes.clone()).bench_local_refs(|bytes| {
+            let mut input = &mut bytes[..];
+            let mut messages = 0;
+            while let Ok(Some(Event::Message(_))) = protocol.receive(&mut input, &mut inflater) {
+                messages += 1;
+            }
+            assert_eq!(messages, count);
+        });
+    }
+
+    #[divan::bench(args = [16, 125, 1024])]
+    fn tungstenite(bencher: Bencher, size: usize) {
+        let (bytes, count) = read(size);
+        bencher.counter(ItemsCount::new(count)).with_inputs(|| bytes.clone()).bench_local_values(|bytes| {
+            let stream = Cursor::new(bytes);
+            let role = tungstenite::protocol::Role::Server;
+            let mut socket = tungstenite::WebSocket::from_raw_socket(stream, role, None);
+            for _ in 0..count {
+                socket.read().expect("a message");
+            }
+        });
+    }
+}

@@ -8,6 +8,6 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let limit = 1 << (choice % 18);
     match choice {
         0..0x80 => assert_eq!(inflate_frugally(payload, limit), inflate_plainly(payload, limit)),
-        _ => compress_and_inflate(&payload.repeat(4)),
+        _ => compress_and_inflate(&payload.repeat(1 + limit % 4), 1 << (choice % 10)),
     }
 });

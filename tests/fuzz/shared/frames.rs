@@ -1,7 +1,5 @@
 //! Frames and messages: what one end sends, and what the other hears.
 
-use std::cell::RefCell;
-
 use flate2::{Compress, Compression, FlushCompress};
 use stats_alloc::Region;
 use throng::ws::deflate::{INFLATER_SIZE, Inflater, Params};
@@ -76,15 +74,15 @@ pub fn receive_frugally(role: Role, input: &[u8]) {
     // The one that serves all connections does not count.
     receiver.inflater.inflate(b"\0", 0, false).expect("it is an empty message");
     let before = Region::new(ALLOCATOR);
-    let mut come = 0;
+    let (mut come, mut is_dropping) = (0, false);
     for read in &mut reads {
         come += read.len();
-        let mut is_dropping = false;
         let _error = receiver.receive(read, |_| is_dropping = choice >= 0x80);
         let change = before.change();
         let kept = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
         if is_dropping {
-            context = 0;
+            // Only of a control frame.
+            (context, come) = (0, come.min(frame::MAX_HEADER + frame::MAX_CONTROL));
         }
         if !receiver.protocol.is_unfinished() {
             assert!(kept <= context, "{kept} bytes are kept at rest");
@@ -128,12 +126,10 @@ pub fn send(from: Role, contents: &[Content], agreed: Option<Params>) -> Vec<u8>
 }
 
 fn send_from_server(contents: &[Content], form: Form) -> Vec<u8> {
-    // One for all, as in a server, since a new one takes longer than all else here.
-    thread_local!(static ENCODER: RefCell<Encoder> = RefCell::default());
-    let mut sent = Vec::new();
+    let (mut encoder, mut sent) = (Encoder::default(), Vec::new());
     for (opcode, payload) in contents {
         let form = if opcode.is_control() { Form::Plain } else { form };
-        ENCODER.with_borrow_mut(|encoder| encoder.encode(form, *opcode, payload, &mut sent));
+        encoder.encode(form, *opcode, payload, &mut sent);
     }
     sent
 }

@@ -164,7 +164,7 @@ struct ReaderLimits {
     /// Time for a connection with waiting bytes to take one
     #[arg(long, env = "THRONG_STALL_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     stall_timeout: Duration,
-    /// A peer is not read from while more than this waits for it
+    /// A peer is not read from while more than this waits of the answers to it
     #[arg(long, env = "THRONG_PAUSE_ABOVE", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
     pause_above: usize,
     /// Reading goes on when no more than this waits

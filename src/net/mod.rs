@@ -116,7 +116,7 @@ pub struct Limits {
     pub pong_timeout: Duration,
     /// For the peer's part in closing a connection.
     pub close_timeout: Duration,
-    /// Bytes that may wait for one connection.
+    /// Bytes that others may make wait for one connection.
     pub max_queue: usize,
     /// Bytes that may wait for one connection for a while only.
     pub high_water: usize,
@@ -124,9 +124,9 @@ pub struct Limits {
     pub high_water_timeout: Duration,
     /// For a connection with waiting bytes to take one.
     pub stall_timeout: Duration,
-    /// A peer is not read from while more bytes than this wait for it.
+    /// A peer is not read from while more bytes of answers to it than this wait.
     pub pause_above: usize,
-    /// Reading goes on when fewer wait.
+    /// Reading goes on when no more than this wait.
     pub resume_below: usize,
     /// Connections in all.
     pub max_connections: usize,

@@ -15,13 +15,21 @@ const CHUNKS_A_WRITE: usize = 64;
 /// Invariant: every chunk begins where a frame or a response begins, and has bytes that wait.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
-    chunks: VecDeque<Bytes>,
+    chunks: VecDeque<Chunk>,
     /// How much of the first chunk is written.
     written: usize,
     /// Bytes of all chunks that wait.
     len: usize,
+    /// Of these, answers.
+    answers: usize,
     /// Which chunk is the answer to the newest ping, until its first byte is written.
     pong: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    bytes: Bytes,
+    is_answer: bool,
 }
 
 /// How a flush ended.
@@ -34,14 +42,25 @@ pub enum Flush {
 }
 
 impl OutboundQueue {
-    /// Appends a run of whole frames, of which `written` bytes are written.
+    /// Appends a run of whole frames that others sent, of which `written` bytes are written.
     pub fn push(&mut self, chunk: Bytes, written: usize) {
-        if written == chunk.len() {
+        self.push_chunk(Chunk { bytes: chunk, is_answer: false }, written);
+    }
+
+    /// Appends answers to what the connection itself sent, of which `written` bytes are written.
+    pub fn push_answers(&mut self, chunk: Bytes, written: usize) {
+        self.push_chunk(Chunk { bytes: chunk, is_answer: true }, written);
+    }
+
+    fn push_chunk(&mut self, chunk: Chunk, written: usize) {
+        let waiting = chunk.bytes.len() - written;
+        if waiting == 0 {
             return;
         }
         debug_assert!(written == 0 || self.chunks.is_empty(), "only the first chunk may be partly written");
         self.written += written;
-        self.len += chunk.len() - written;
+        self.len += waiting;
+        self.answers += if chunk.is_answer { waiting } else { 0 };
         self.chunks.push_back(chunk);
     }
 
@@ -50,13 +69,14 @@ impl OutboundQueue {
     pub fn set_pong(&mut self, frame: Bytes) {
         self.len += frame.len();
         if let Some(at) = self.pong {
-            self.len -= std::mem::replace(&mut self.chunks[at], frame).len();
+            self.len -= std::mem::replace(&mut self.chunks[at].bytes, frame).len();
             return;
         }
         let begun = usize::from(self.written > 0);
-        let responses = self.chunks.iter().skip(begun).take_while(|chunk| frame_end(chunk, 0).is_none());
+        let responses =
+            self.chunks.iter().skip(begun).take_while(|chunk| frame_end(&chunk.bytes, 0).is_none());
         let at = begun + responses.count();
-        self.chunks.insert(at, frame);
+        self.chunks.insert(at, Chunk { bytes: frame, is_answer: false });
         self.pong = Some(at);
     }
 
@@ -64,11 +84,11 @@ impl OutboundQueue {
     /// changed, while an HTTP response waits: it cannot be dropped, and frames go after it.
     pub fn overtake(&mut self, frame: Bytes) -> bool {
         let mut under_way = self.chunks.front().cloned().unwrap_or_default();
-        let Some(end) = frame_end(&under_way, self.written) else { return false };
-        under_way.truncate(end);
+        let Some(end) = frame_end(&under_way.bytes, self.written) else { return false };
+        under_way.bytes.truncate(end);
         let written = self.written;
         *self = OutboundQueue::default();
-        self.push(under_way, written);
+        self.push_chunk(under_way, written);
         self.push(frame, 0);
         true
     }
@@ -76,6 +96,16 @@ impl OutboundQueue {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Of the bytes that wait, those of answers.
+    pub fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// Of the bytes that wait, those that others sent.
+    pub fn from_others(&self) -> usize {
+        self.len - self.answers
     }
 
     /// Whether nothing waits.
@@ -88,13 +118,13 @@ impl OutboundQueue {
         loop {
             let taken = match self.chunks.len() {
                 0 => return Ok(Flush::Drained),
-                1 => transport.write(&self.chunks[0][self.written..]),
+                1 => transport.write(&self.chunks[0].bytes[self.written..]),
                 _ => {
                     let mut slices = [IoSlice::new(&[]); CHUNKS_A_WRITE];
                     let filled = slices
                         .iter_mut()
                         .zip(&self.chunks)
-                        .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
+                        .map(|(slice, chunk)| *slice = IoSlice::new(&chunk.bytes))
                         .count();
                     slices[0].advance(self.written);
                     transport.write_vectored(&slices[..filled])
@@ -112,13 +142,20 @@ impl OutboundQueue {
 
     fn advance(&mut self, taken: usize) {
         self.len -= taken;
-        self.written += taken;
+        let mut left = taken;
         while let Some(first) = self.chunks.front()
-            && self.written >= first.len()
+            && left > 0
         {
-            self.written -= first.len();
-            self.chunks.pop_front();
-            self.pong = self.pong.and_then(|at| at.checked_sub(1));
+            let waiting = first.bytes.len() - self.written;
+            let part = waiting.min(left);
+            left -= part;
+            self.answers -= if first.is_answer { part } else { 0 };
+            self.written += part;
+            if part == waiting {
+                self.written = 0;
+                self.chunks.pop_front();
+                self.pong = self.pong.and_then(|at| at.checked_sub(1));
+            }
         }
         self.pong = self.pong.filter(|at| *at > 0 || self.written == 0);
     }
@@ -265,6 +302,31 @@ mod tests {
             assert!(queue.overtake(text("close")));
             let finished = ends.iter().position(|end| *end >= taken).unwrap();
             assert_drains(queue, pipe, &[&frames[..finished], &[text("close")]].concat());
+        }
+    }
+
+    #[test]
+    fn answers_are_counted_apart_to_the_byte() {
+        let chunks = [(text("one"), true), (text("other"), false), (text("last"), true)];
+        let whole: Vec<bool> =
+            chunks.iter().flat_map(|(chunk, is_answer)| vec![*is_answer; chunk.len()]).collect();
+        for per_write in 1..=whole.len() {
+            let mut queue = OutboundQueue::default();
+            for (chunk, is_answer) in &chunks {
+                match is_answer {
+                    true => queue.push_answers(chunk.clone(), 0),
+                    false => queue.push(chunk.clone(), 0),
+                }
+            }
+            let mut pipe = Pipe { room: 0, ..Pipe::taking(per_write) };
+            while !queue.is_empty() {
+                let waiting = &whole[pipe.written.len()..];
+                let answers = waiting.iter().filter(|is_answer| **is_answer).count();
+                assert_eq!((queue.answers(), queue.from_others()), (answers, waiting.len() - answers));
+                pipe.room = per_write;
+                queue.flush(&mut pipe).unwrap();
+            }
+            assert_eq!((queue.answers(), queue.from_others()), (0, 0));
         }
     }
 

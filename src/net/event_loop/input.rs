@@ -16,7 +16,7 @@ const READ_BUDGET: usize = 4 * RECEIVE_BUFFER;
 pub(super) struct Input<S> {
     pub(super) peer: IpAddr,
     pub(super) state: State<S>,
-    /// Bytes read but not handled, since too much was owed to the peer. Nothing is read while there are any.
+    /// Bytes read but not handled, since too many answers wait for the peer. Nothing is read while there are any.
     pub(super) held: Box<[u8]>,
     pub(super) is_paused: bool,
     /// The peer has ended its side, or the connection broke: read on until that shows.
@@ -80,12 +80,12 @@ impl<A: App> EventLoop<A> {
         }
     }
 
-    /// Lets reading go on if few enough bytes wait, or nothing can come of it; whether that makes a difference.
+    /// Lets reading go on if few enough answers wait, or nothing can come of it; whether that makes a difference.
     pub(super) fn resume(&mut self, conn: ConnId) -> bool {
         if !self.outbound.is_present(conn) {
             return false;
         }
-        let few_wait = self.outbound.owed(conn) <= self.limits.resume_below;
+        let few_wait = self.outbound.owed_answers(conn) <= self.limits.resume_below;
         let input = self.input(conn);
         (few_wait || input.state.drops_input()) && std::mem::take(&mut input.is_paused)
     }
@@ -124,7 +124,7 @@ impl<A: App> EventLoop<A> {
         self.receive_buffer = buffer;
     }
 
-    /// Handles bytes that came, or holds them back when too much waits for the peer already.
+    /// Handles bytes that came, or holds them back when too many answers wait for the peer already.
     fn handle(&mut self, conn: ConnId, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             if self.must_pause(conn) {
@@ -169,10 +169,10 @@ impl<A: App> EventLoop<A> {
         }
     }
 
-    /// Whether too much waits for the peer to take more from it.
+    /// Whether too many answers wait for the peer to take more from it.
     fn must_pause(&mut self, conn: ConnId) -> bool {
         let limit = self.limits.pause_above;
-        limit > 0 && self.outbound.owed(conn) > limit && !self.input(conn).state.drops_input()
+        limit > 0 && self.outbound.owed_answers(conn) > limit && !self.input(conn).state.drops_input()
     }
 
     /// Looks for the end of the head; refuses the request if it is over a limit.

@@ -4,7 +4,6 @@ use super::super::group::VACANT;
 use super::super::queue::Flush;
 use super::super::{ConnId, Transport};
 use super::{Finish, KEPT_BUFFER, LARGE_BATCH, Outbound, PartId, SPARE_BUFFERS};
-use bytes::Bytes;
 use std::io;
 
 impl<T: Transport> Outbound<T> {
@@ -13,14 +12,15 @@ impl<T: Transport> Outbound<T> {
         let Some(conn) = self.answering.take() else { return };
         if let Some(sink) = self.sinks.get_mut(conn.slot as usize).filter(|_| !self.answers.is_empty()) {
             if sink.queue.is_some() {
-                sink.push(Bytes::copy_from_slice(&self.answers));
-                self.answers.clear();
+                self.queue_answers(conn.slot);
                 self.flush_sink(conn.slot);
             } else {
                 match write(&mut sink.transport, &self.answers) {
                     Ok(written) if written == self.answers.len() => {}
                     Ok(written) => {
-                        sink.push_refused(std::mem::take(&mut self.answers).into(), written);
+                        let answers = std::mem::take(&mut self.answers).into();
+                        sink.queue.get_or_insert_default().push_answers(answers, written);
+                        sink.is_blocked = true;
                         self.stalled.start(conn.slot, self.now);
                     }
                     Err(_) => self.dead.push(conn.slot),
@@ -98,7 +98,7 @@ impl<T: Transport> Outbound<T> {
                 if queue.len() < before || !self.stalled.is_running(slot) {
                     self.stalled.start(slot, self.now);
                 }
-                if queue.len() <= self.high_water {
+                if queue.from_others() <= self.high_water {
                     self.crowded.stop(slot);
                 }
             }
@@ -134,7 +134,8 @@ impl<T: Transport> Outbound<T> {
             match write(&mut sink.transport, &batch[begin..]) {
                 Ok(written) if begin + written == batch.len() => {}
                 Ok(written) => {
-                    sink.push_refused(batch.slice(begin..), written);
+                    sink.queue.get_or_insert_default().push(batch.slice(begin..), written);
+                    sink.is_blocked = true;
                     self.stalled.start(member.slot, self.now);
                     if self.high_water > 0 && batch.len() - begin - written > self.high_water {
                         self.crowded.start_once(member.slot, self.now);

@@ -135,6 +135,9 @@ impl<T: Transport> Outbound<T> {
             return;
         }
         self.settle(to);
+        if !self.takes_more(to) {
+            return;
+        }
         let form = self.sinks[to.slot as usize].form;
         if self.answering == Some(to) {
             self.encoder.encode(form, opcode, payload, &mut self.answers);
@@ -268,9 +271,20 @@ impl<T: Transport> Outbound<T> {
 
     /// Bytes that the connection is owed.
     pub(in crate::net) fn owed(&self, conn: ConnId) -> usize {
-        let queued = self.get(conn).and_then(|sink| sink.queue.as_ref()).map_or(0, |queue| queue.len());
-        let answers = if self.answering == Some(conn) { self.answers.len() } else { 0 };
-        queued + answers
+        self.queue(conn).map_or(0, OutboundQueue::len) + self.unfinished_answers(conn)
+    }
+
+    /// Of these, what answers its own input.
+    pub(in crate::net) fn owed_answers(&self, conn: ConnId) -> usize {
+        self.queue(conn).map_or(0, OutboundQueue::answers) + self.unfinished_answers(conn)
+    }
+
+    fn queue(&self, conn: ConnId) -> Option<&OutboundQueue> {
+        self.get(conn)?.queue.as_deref()
+    }
+
+    fn unfinished_answers(&self, conn: ConnId) -> usize {
+        if self.answering == Some(conn) { self.answers.len() } else { 0 }
     }
 
     pub(in crate::net) fn set_now(&mut self, now: Instant) {
@@ -400,12 +414,27 @@ impl<T: Transport> Outbound<T> {
                 continue;
             };
             let part = group.take_part(conn.generation);
-            if self.answering == Some(conn) {
-                self.answers.extend_from_slice(part);
-            } else if !part.is_empty() {
-                let part = Bytes::copy_from_slice(part);
-                self.enqueue(conn.slot, part);
+            if part.is_empty() {
+                continue;
             }
+            let part = Bytes::copy_from_slice(part);
+            if self.answering == Some(conn) {
+                self.queue_answers(conn.slot);
+            }
+            self.enqueue(conn.slot, part);
+        }
+    }
+
+    /// Queues the answers gathered so far.
+    fn queue_answers(&mut self, slot: u32) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let sink = &mut self.sinks[slot as usize];
+        sink.queue.get_or_insert_default().push_answers(Bytes::copy_from_slice(&self.answers), 0);
+        self.answers.clear();
+        if !sink.is_blocked {
+            self.unoffered.push(slot);
         }
     }
 
@@ -450,7 +479,7 @@ impl<T: Transport> Outbound<T> {
         if sink.finish.is_some() {
             return;
         }
-        let queued = sink.queue.as_ref().map_or(0, |queue| queue.len());
+        let queued = sink.queue.as_ref().map_or(0, |queue| queue.from_others());
         let len = queued + chunk.len();
         if queued > 0 && self.max_queue > 0 && len > self.max_queue {
             let conn = ConnId { slot, generation: sink.generation };
@@ -473,12 +502,6 @@ impl<T: Transport> Outbound<T> {
 impl<T> Sink<T> {
     fn push(&mut self, chunk: Bytes) {
         self.queue.get_or_insert_default().push(chunk, 0);
-    }
-
-    /// Queues what the socket took only `written` bytes of.
-    fn push_refused(&mut self, chunk: Bytes, written: usize) {
-        self.queue.get_or_insert_default().push(chunk, written);
-        self.is_blocked = true;
     }
 }
 

@@ -70,6 +70,10 @@ fn texts(mut bytes: &[u8]) -> Vec<String> {
     texts
 }
 
+fn text_len(text: &str) -> usize {
+    2 + text.len()
+}
+
 #[test]
 fn a_tick_of_a_room_is_one_write_to_each_member() {
     let mut bench = Bench::new(limits());
@@ -176,6 +180,44 @@ fn what_a_socket_refuses_at_any_byte_follows_in_order_and_holds_up_nobody() {
         bench.out.writable(slow);
         assert_eq!(bench.heard(slow), ["first", "second", "third"], "room {room}");
         assert_eq!(bench.out.owed(slow), 0);
+    }
+}
+
+#[test]
+fn what_a_room_says_does_not_count_among_the_answers() {
+    for room in 0..40 {
+        let mut bench = Bench::new(limits());
+        let conn = bench.connect(Pipe::with_room(room));
+        bench.out.subscribe(conn, ROOM);
+        let answers = [text_len("mine"), text_len("also mine")].iter().sum::<usize>();
+        bench.out.begin_answers(conn);
+        bench.tell(conn, "mine");
+        bench.say("the room's");
+        bench.tell(conn, "also mine");
+        assert_eq!(bench.out.owed_answers(conn), answers);
+        assert_eq!(bench.out.owed(conn), answers + text_len("the room's"));
+        bench.out.end_answers();
+        bench.say("and more");
+        bench.out.flush();
+        let first = room.min(text_len("mine"));
+        let last = room.saturating_sub(text_len("mine") + text_len("the room's")).min(text_len("also mine"));
+        assert_eq!(bench.out.owed_answers(conn), answers - first - last, "after {room} bytes");
+        bench.pipe(conn).room = usize::MAX;
+        bench.out.writable(conn);
+        assert_eq!(bench.heard(conn), ["mine", "the room's", "also mine", "and more"]);
+    }
+}
+
+#[test]
+fn answers_leave_others_the_whole_queue() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.connect(Pipe::with_room(0));
+    bench.out.begin_answers(conn);
+    bench.tell(conn, &"mine ".repeat(30));
+    bench.out.end_answers();
+    for (text, fits) in [("a".repeat(48), true), ("b".repeat(48), true), ("c".into(), false)] {
+        bench.tell(conn, &text);
+        assert_eq!(bench.out.takes_more(conn), fits, "{text}");
     }
 }
 

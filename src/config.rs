@@ -152,16 +152,19 @@ struct MessageLimits {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits of slow readers")]
 struct ReaderLimits {
-    /// Bytes that may wait for one connection; beyond it the connection is closed with 1013
+    /// What becomes of a slow reader: it is closed with 1013, or what rooms say is left out until it has caught up
+    #[arg(long, env = "THRONG_SLOW", value_name = "close|drop", default_value = "close", value_parser = slow)]
+    slow: net::Slow,
+    /// Bytes that others may make wait for one connection
     #[arg(long, env = "THRONG_MAX_QUEUE", value_name = "BYTES", default_value = "1MiB", value_parser = size)]
     max_queue: usize,
-    /// Bytes that may wait for one connection for a while only
+    /// Bytes that others may make wait for one connection for a while only
     #[arg(long, env = "THRONG_HIGH_WATER", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
     high_water: usize,
     /// That while
     #[arg(long, env = "THRONG_HIGH_WATER_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
     high_water_timeout: Duration,
-    /// Time for a connection with waiting bytes to take one
+    /// Time for a connection with waiting bytes to take one; beyond it the connection is closed with 1013
     #[arg(long, env = "THRONG_STALL_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     stall_timeout: Duration,
     /// A peer is not read from while more than this waits of the answers to it
@@ -229,6 +232,7 @@ impl Serve {
             ping_after: self.connections.ping_after,
             pong_timeout: self.connections.pong_timeout,
             close_timeout: self.connections.close_timeout,
+            slow: self.readers.slow,
             max_queue: self.readers.max_queue,
             high_water: self.readers.high_water,
             high_water_timeout: self.readers.high_water_timeout,
@@ -300,6 +304,14 @@ fn on_or_off(text: &str) -> Result<bool, String> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("write on or off".to_owned()),
+    }
+}
+
+fn slow(text: &str) -> Result<net::Slow, String> {
+    match text {
+        "close" => Ok(net::Slow::Close),
+        "drop" => Ok(net::Slow::Drop),
+        _ => Err("write close or drop".to_owned()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The joint between the loop and the chat: routes a request, turns messages into what members do, and what rooms
 //! say into frames.
 
-use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume};
+use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId};
 use crate::http::Site;
-use crate::net::{Answer, App, ConnId, GroupId, Outbound};
+use crate::net::{Answer, App, ConnId, GroupId, Missed, Outbound};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
 use crate::ws::head::{Request, Response};
@@ -256,6 +256,12 @@ impl App for Server {
         }
     }
 
+    fn on_caught_up(&mut self, conn: ConnId, _: &mut Session, missed: &[Missed], out: &mut Outbound) {
+        for Missed { group, position } in missed {
+            self.hub.catch_up(client(conn), room(*group), *position, &mut Frames(out));
+        }
+    }
+
     fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound) {
         self.contexts -= usize::from(session.keeps_context);
         if let Purpose::Chat = session.purpose {
@@ -282,9 +288,9 @@ impl Outbox for Frames<'_> {
         self.0.send(conn(to), opcode, bytes);
     }
 
-    fn publish(&mut self, to: Channel, payload: Payload<'_>) {
+    fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>) {
         let (opcode, bytes) = frame(payload);
-        self.0.publish(group(to), opcode, bytes);
+        self.0.publish(group(to), since, opcode, bytes);
     }
 
     fn subscribe(&mut self, client: ClientId, to: Channel) {
@@ -316,6 +322,11 @@ fn conn(ClientId { slot, generation }: ClientId) -> ConnId {
 
 fn group(channel: Channel) -> GroupId {
     GroupId((channel.room.index() * Format::ALL.len() + channel.format as usize) as u32)
+}
+
+/// Whose group it is.
+fn room(GroupId(group): GroupId) -> RoomId {
+    RoomId::at(group / Format::ALL.len() as u32)
 }
 
 fn frame<'p>(payload: Payload<'p>) -> (Opcode, &'p [u8]) {

@@ -90,6 +90,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
         ("ping-after", "25s"),
         ("pong-timeout", "20s"),
         ("close-timeout", "5s"),
+        ("slow", "close"),
         ("max-queue", "1MiB"),
         ("high-water", "256KiB"),
         ("high-water-timeout", "10s"),
@@ -132,6 +133,7 @@ fn a_wrong_value_is_told_in_one_sentence_that_names_the_setting() {
         ("--listen", "THRONG_LISTEN", "nowhere"),
         ("--allow-origin", "THRONG_ALLOW_ORIGIN", "example.test"),
         ("--rate", "THRONG_RATE", "-1"),
+        ("--slow", "THRONG_SLOW", "wait"),
     ];
     for (flag, variable, value) in table {
         let argument = format!("{flag}={value}");

@@ -70,6 +70,12 @@ pub(super) enum Event<'a> {
         online: usize,
         members: Members<'a>,
     },
+    /// The messages from the one offset to the other were not sent to the client, which read too slowly.
+    Gap {
+        room: &'a str,
+        from: u64,
+        to: u64,
+    },
     Pong,
     Error {
         code: &'static str,

@@ -1,7 +1,7 @@
 //! Chat: who is in which room, what is said there, and how each member hears it.
 //!
 //! [`Hub`] holds everything. Its caller tells it of connections that [`enter`](Hub::enter), of messages they
-//! [send](Hub::receive) and of their [`exit`](Hub::exit); it answers through an [`Outbox`]: to one client, or to a
+//! [send](Hub::receive), of those that [`catch_up`](Hub::catch_up) and of their [`exit`](Hub::exit); it answers through an [`Outbox`]: to one client, or to a
 //! [`Channel`], which is all members of a room that hear the same bytes. Nothing here costs more because a room has
 //! more members, since who is subscribed to a channel is for the caller to remember.
 //!
@@ -94,6 +94,11 @@ impl RoomId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The room with that [index](RoomId::index).
+    pub fn at(index: u32) -> RoomId {
+        RoomId(index)
+    }
 }
 
 /// All members of one room that hear the same bytes.
@@ -149,8 +154,12 @@ pub trait Outbox {
     /// `to` hears the payload.
     fn send(&mut self, to: ClientId, payload: Payload<'_>);
 
-    /// Whoever is subscribed to the channel now hears the payload. There is somebody.
-    fn publish(&mut self, to: Channel, payload: Payload<'_>);
+    /// Whoever is subscribed to the channel now hears the payload. There is somebody. `since` is the offset of the
+    /// newest message in the room before it.
+    ///
+    /// A client that reads too slowly may be left out. It then hears nothing of the channel until
+    /// [`catch_up`](Hub::catch_up) is called with the `since` of the first payload that it did not hear.
+    fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>);
 
     /// From now on `client` hears what is published to the channel. It was not subscribed to it before.
     fn subscribe(&mut self, client: ClientId, to: Channel);

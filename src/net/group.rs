@@ -13,10 +13,29 @@ pub(super) struct Group {
     vacant: usize,
     /// Whole frames, published since the last flush.
     pub(super) batch: BytesMut,
+    /// Of the messages in the batch, if somebody may miss one.
+    pub(super) marks: Marks,
     /// Whether the group stands in the list of those that have a batch.
     pub(super) is_listed: bool,
     pub(super) flushed_at: Option<Instant>,
     walks: u32,
+}
+
+/// Where the messages of a batch begin, and the position that the application gave each.
+#[derive(Debug, Default)]
+pub(super) struct Marks(Vec<(u32, u64)>);
+
+impl Marks {
+    pub(super) fn push(&mut self, begin: usize, position: u64) {
+        self.0.push((begin as u32, position));
+    }
+
+    /// Of the messages from `begin` on, the position of the first, and how many they are.
+    pub(super) fn since(&self, begin: u32) -> Option<(u64, usize)> {
+        let first = self.0.partition_point(|(start, _)| *start < begin);
+        let (_, position) = self.0.get(first)?;
+        Some((*position, self.0.len() - first))
+    }
 }
 
 /// One member. Small, so that many stand in a cache line when the group is walked.
@@ -71,11 +90,13 @@ impl Group {
         self.members.len() == self.vacant
     }
 
-    /// The part of the batch that a member has not been given, which counts as given from now on.
-    pub(super) fn take_part(&mut self, generation: u32) -> &[u8] {
-        let Ok(index) = self.position(generation) else { return &[] };
-        let begin = std::mem::replace(&mut self.members[index].begin, self.batch.len() as u32);
-        &self.batch[begin as usize..]
+    /// Where the part of the batch begins that a member has not been given, which counts as given from now on.
+    pub(super) fn take_part(&mut self, generation: u32) -> u32 {
+        let end = self.batch.len() as u32;
+        match self.position(generation) {
+            Ok(index) => std::mem::replace(&mut self.members[index].begin, end),
+            Err(_) => end,
+        }
     }
 
     /// All places, to be walked for a flush: the two parts in turn. They begin somewhere else each time, so
@@ -141,11 +162,18 @@ mod tests {
         group.batch.extend_from_slice(b"first");
         group.insert(2, 2);
         group.batch.extend_from_slice(b"second");
-        assert_eq!(group.take_part(1), b"firstsecond");
-        assert_eq!(group.take_part(1), b"");
+        assert_eq!([group.take_part(1), group.take_part(1)], [0, 11]);
         group.batch.extend_from_slice(b"third");
-        assert_eq!(group.take_part(2), b"secondthird");
-        assert_eq!(group.take_part(1), b"third");
-        assert_eq!(group.take_part(3), b"");
+        assert_eq!([group.take_part(2), group.take_part(1), group.take_part(3)], [5, 11, 16]);
+    }
+
+    #[test]
+    fn of_a_part_it_is_known_where_it_begins_and_how_many_messages_it_has() {
+        let mut marks = Marks::default();
+        for (begin, position) in [(0, 7), (5, 8), (11, 8)] {
+            marks.push(begin, position);
+        }
+        assert_eq!([0, 5, 11].map(|begin| marks.since(begin)), [Some((7, 3)), Some((8, 2)), Some((8, 1))]);
+        assert_eq!(marks.since(16), None);
     }
 }

@@ -42,6 +42,24 @@ impl std::fmt::Display for ConnId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupId(pub u32);
 
+/// What becomes of a connection that reads more slowly than it is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slow {
+    /// It is closed with 1013.
+    Close,
+    /// What its groups are sent is left out until it has caught up. One that takes nothing at all is closed.
+    Drop,
+}
+
+/// Where a connection ceased to hear a group, since it read too slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The group.
+    pub group: GroupId,
+    /// That of the first message left out, as it was given to [`Outbound::publish`].
+    pub position: u64,
+}
+
 /// The program on top of the loop. Its handlers enqueue output and return; they never block.
 pub trait App {
     /// What the application keeps of each WebSocket connection.
@@ -57,6 +75,15 @@ pub trait App {
         conn: ConnId,
         session: &mut Self::Session,
         message: &Message<'_>,
+        out: &mut Outbound,
+    );
+    /// The connection has read on after messages to its groups were left out: of each of these groups all from a
+    /// position on and up to now. What is published from now on it hears.
+    fn on_caught_up(
+        &mut self,
+        conn: ConnId,
+        session: &mut Self::Session,
+        missed: &[Missed],
         out: &mut Outbound,
     );
     /// The connection has ended, or its closing handshake has begun: nothing can be sent to it any more.
@@ -116,9 +143,11 @@ pub struct Limits {
     pub pong_timeout: Duration,
     /// For the peer's part in closing a connection.
     pub close_timeout: Duration,
+    /// What becomes of a connection beyond the next three limits.
+    pub slow: Slow,
     /// Bytes that others may make wait for one connection.
     pub max_queue: usize,
-    /// Bytes that may wait for one connection for a while only.
+    /// Bytes that others may make wait for one connection for a while only.
     pub high_water: usize,
     /// That while.
     pub high_water_timeout: Duration,
@@ -153,6 +182,7 @@ impl Default for Limits {
             ping_after: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
+            slow: Slow::Close,
             max_queue: 1 << 20,
             high_water: 256 << 10,
             high_water_timeout: Duration::from_secs(10),

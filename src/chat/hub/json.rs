@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        ClientId, Now, Outbox, Payload,
+        ClientId, Format, Now, Outbox, Payload, RoomId,
         json::{Event, Members},
         refusal::Refusal,
         request::{Action, Position, Request},
@@ -56,7 +56,10 @@ impl Hub {
         let resume = position.map(Position::resume);
         let memberships = &self.clients.present(client.slot).memberships;
         if let Some(room) = self.rooms.find(name).filter(|&room| memberships.contains(room)) {
+            // What it has not heard so far, if it reads too slowly, is in this answer or was given up with it.
+            out.unsubscribe(client, room.channel(Format::Json));
             self.send_joined(client, room, resume, out);
+            out.subscribe(client, room.channel(Format::Json));
             return Ok(());
         }
         let limit = self.settings.max_rooms_joined;
@@ -88,13 +91,18 @@ impl Hub {
         name: Option<&str>,
         out: &mut impl Outbox,
     ) -> Result<(), Refusal> {
-        let room = self.rooms.get(self.room_of(client, name)?);
+        let room = self.room_of(client, name)?;
+        self.send_members(client, room, out);
+        Ok(())
+    }
+
+    pub(super) fn send_members(&mut self, client: ClientId, room: RoomId, out: &mut impl Outbox) {
+        let room = self.rooms.get(room);
         let online = room.members.len();
         let listed = &room.members[..online.min(self.settings.presence_limit)];
         let members = Members { slots: listed, clients: &self.clients };
         Event::Who { room: &room.name, online, members }.write(&mut self.scratch);
         out.send(client, Payload::Text(&self.scratch));
-        Ok(())
     }
 
     fn send_event(&mut self, client: ClientId, event: &Event<'_>, out: &mut impl Outbox) {

@@ -17,6 +17,7 @@ use super::{
     token::Uid,
 };
 
+mod gap;
 mod json;
 mod lines;
 mod naming;

@@ -83,11 +83,11 @@ impl Hub {
         let room = self.rooms.get(id);
         if room.hears(Format::Json) {
             Event::Nick { room: Some(&room.name), uid: renamed.uid, name, was }.write(&mut self.scratch);
-            out.publish(id.channel(Format::Json), Payload::Text(&self.scratch));
+            out.publish(id.channel(Format::Json), room.offset, Payload::Text(&self.scratch));
         }
         if room.hears(Format::Lines) {
             Line::Nick { name, was }.write(&self.settings.time_zone, &mut self.scratch);
-            out.publish(id.channel(Format::Lines), Payload::Text(&self.scratch));
+            out.publish(id.channel(Format::Lines), room.offset, Payload::Text(&self.scratch));
         }
     }
 }

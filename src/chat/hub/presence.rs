@@ -138,7 +138,7 @@ impl Hub {
         let room = self.rooms.get(id);
         if room.hears(Format::Json) {
             Event::Online { room: &room.name, online }.write(&mut self.scratch);
-            out.publish(id.channel(Format::Json), Payload::Text(&self.scratch));
+            out.publish(id.channel(Format::Json), room.offset, Payload::Text(&self.scratch));
         }
     }
 
@@ -168,6 +168,7 @@ impl Hub {
         let Hub { rooms, clients, settings, scratch, .. } = self;
         let room = rooms.get(id);
         let client = clients.present(client.slot);
+        let since = room.offset;
         if room.hears(Format::Json) {
             let (room, uid, name) = (&*room.name, client.uid, &*client.name);
             match change {
@@ -175,7 +176,7 @@ impl Hub {
                 Change::Go => Event::Leave { room, uid, name, online },
             }
             .write(scratch);
-            out.publish(id.channel(Format::Json), Payload::Text(scratch));
+            out.publish(id.channel(Format::Json), since, Payload::Text(scratch));
         }
         if room.hears(Format::Lines) {
             let name = &*client.name;
@@ -184,7 +185,7 @@ impl Hub {
                 Change::Go => Line::Logout { time: now.time, name },
             }
             .write(&settings.time_zone, scratch);
-            out.publish(id.channel(Format::Lines), Payload::Text(scratch));
+            out.publish(id.channel(Format::Lines), since, Payload::Text(scratch));
         }
     }
 

@@ -31,6 +31,7 @@ impl Hub {
         }
         let Hub { rooms, clients, settings, scratch, .. } = self;
         let room = rooms.get_mut(id);
+        let since = room.offset;
         room.offset += 1;
         let speaker = clients.present(client.slot);
         let room_name = Arc::clone(&room.name);
@@ -52,7 +53,7 @@ impl Hub {
                 Format::Lines => Line::Message(&message).write(&settings.time_zone, scratch),
                 _ => html::write_message(&message, &settings.time_zone, scratch),
             }
-            out.publish(id.channel(format), Payload::Text(scratch));
+            out.publish(id.channel(format), since, Payload::Text(scratch));
         }
         rooms.keep(id, &message, settings);
         Ok(())
@@ -61,7 +62,7 @@ impl Hub {
     /// Passes a message on as it is, to those who asked for that, its sender too.
     pub(super) fn relay(&mut self, client: ClientId, payload: Payload<'_>, out: &mut impl Outbox) {
         if let Some(room) = self.clients.present(client.slot).memberships.only() {
-            out.publish(room.channel(Format::Raw), payload);
+            out.publish(room.channel(Format::Raw), self.rooms.get(room).offset, payload);
         }
     }
 

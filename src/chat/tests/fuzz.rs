@@ -10,6 +10,8 @@ enum Step {
     Text { slot: u32, text: String },
     Binary { slot: u32, bytes: Vec<u8> },
     Exit { slot: u32 },
+    Lag { slot: u32 },
+    CatchUp { slot: u32 },
     Wait { ms: u64 },
 }
 
@@ -22,6 +24,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(slot, text)| Step::Text { slot, text }),
         1 => (slot(), vec(any::<u8>(), 0..9)).prop_map(|(slot, bytes)| Step::Binary { slot, bytes }),
         1 => slot().prop_map(|slot| Step::Exit { slot }),
+        1 => slot().prop_map(|slot| Step::Lag { slot }),
+        1 => slot().prop_map(|slot| Step::CatchUp { slot }),
         1 => (0..1500_u64).prop_map(|ms| Step::Wait { ms }),
     ]
 }
@@ -65,7 +69,7 @@ fn request() -> impl Strategy<Value = String> {
         })
 }
 
-/// Offsets continue from `joined` by one, for each room a `json` client hears.
+/// Offsets continue from `joined` by one, for each room a `json` client hears, but for what a `gap` names.
 fn check_offsets(heard: &[Value]) {
     let mut expected: HashMap<(String, String), u64> = HashMap::new();
     let mut epochs: HashMap<String, String> = HashMap::new();
@@ -81,10 +85,15 @@ fn check_offsets(heard: &[Value]) {
                 epochs.insert(room.clone(), epoch.clone());
                 expected.insert((room, epoch), offset.unwrap() + 1);
             }
-            "message" => {
+            kind @ ("message" | "gap") => {
                 let next = expected.get_mut(&(room.clone(), epochs[&room].clone())).unwrap();
-                assert_eq!(offset, Some(*next));
-                *next += 1;
+                let (from, to) = match kind {
+                    "gap" => (event["from"].as_u64(), event["to"].as_u64()),
+                    _ => (offset, offset),
+                };
+                assert_eq!(from, Some(*next));
+                assert!(to >= from);
+                *next = to.unwrap() + 1;
             }
             _ => {}
         }
@@ -123,6 +132,8 @@ proptest! {
                 Step::Binary { slot, bytes } => stage.hub.receive(
                     present(&generations, slot), Payload::Binary(&bytes), stage.now, &mut stage.out),
                 Step::Exit { slot } => stage.exit(present(&generations, slot)),
+                Step::Lag { slot } => stage.lag(present(&generations, slot)),
+                Step::CatchUp { slot } => stage.catch_up(present(&generations, slot)),
                 Step::Wait { ms } => {
                     stage.later(Duration::from_millis(ms));
                     stage.tick();
@@ -131,6 +142,7 @@ proptest! {
             }
         }
         for (client, format) in everybody {
+            stage.catch_up(client);
             match format {
                 Format::Json => check_offsets(&stage.heard_json(client)),
                 Format::Lines => {

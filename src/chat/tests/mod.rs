@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, Settings};
 
 mod fuzz;
+mod gap;
 mod html;
 mod json;
 mod lines;
@@ -29,6 +30,8 @@ struct Record {
     subscribers: HashMap<Channel, BTreeSet<(u32, u32)>>,
     heard: HashMap<ClientId, Vec<String>>,
     dismissed: HashMap<ClientId, Dismissal>,
+    /// Who reads too slowly, and since when it hears nothing of its channels.
+    lagging: HashMap<ClientId, HashMap<Channel, u64>>,
     sends: usize,
     publishes: usize,
 }
@@ -40,12 +43,17 @@ impl Outbox for Record {
         self.heard.entry(to).or_default().push(shown(payload));
     }
 
-    fn publish(&mut self, to: Channel, payload: Payload<'_>) {
+    fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>) {
         self.publishes += 1;
         let subscribers = self.subscribers.get(&to).into_iter().flatten();
         assert_ne!(subscribers.clone().count(), 0, "encoded for nobody: {to:?}");
         for &(slot, generation) in subscribers {
-            self.heard.entry(ClientId { slot, generation }).or_default().push(shown(payload));
+            let client = ClientId { slot, generation };
+            if let Some(missed) = self.lagging.get_mut(&client) {
+                missed.entry(to).or_insert(since);
+            } else {
+                self.heard.entry(client).or_default().push(shown(payload));
+            }
         }
     }
 
@@ -57,6 +65,9 @@ impl Outbox for Record {
     fn unsubscribe(&mut self, client: ClientId, from: Channel) {
         let subscribers = self.subscribers.get_mut(&from).expect("somebody subscribed");
         assert!(subscribers.remove(&(client.slot, client.generation)), "{client:?} did not hear {from:?}");
+        if let Some(missed) = self.lagging.get_mut(&client) {
+            missed.remove(&from);
+        }
     }
 
     fn dismiss(&mut self, client: ClientId, why: Dismissal) {
@@ -136,6 +147,18 @@ impl Stage {
 
     fn tick(&mut self) {
         self.hub.tick(self.now, &mut self.out);
+    }
+
+    /// From now on the client reads too slowly.
+    fn lag(&mut self, client: ClientId) {
+        self.out.lagging.entry(client).or_default();
+    }
+
+    /// The client, if it read too slowly, no longer does.
+    fn catch_up(&mut self, client: ClientId) {
+        for (channel, since) in self.out.lagging.remove(&client).unwrap_or_default() {
+            self.hub.catch_up(client, channel.room, since, &mut self.out);
+        }
     }
 
     fn later(&mut self, by: Duration) {

@@ -141,6 +141,7 @@ impl<A: App> EventLoop<A> {
             self.expire();
             self.reap();
             self.accept();
+            self.tell_caught_up();
             self.outbound.flush();
             if let Some(exit) = self.is_shut_down() {
                 return Ok(exit);
@@ -152,7 +153,8 @@ impl<A: App> EventLoop<A> {
     fn poll_timeout(&mut self) -> Option<Duration> {
         let accepts =
             self.accept_paused_until.is_none() && self.listeners.iter().any(|listener| listener.is_ready);
-        if accepts || !self.ready_again.is_empty() || self.outbound.has_ended() {
+        let is_to_be_told = self.outbound.has_ended() || self.outbound.has_caught_up();
+        if accepts || is_to_be_told || !self.ready_again.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -210,6 +212,18 @@ impl<A: App> EventLoop<A> {
             }
             drop(self.outbound.remove(conn));
             self.accept_paused_until = None;
+        }
+        self.stop_closed();
+    }
+
+    /// Lets the application tell those who lagged what they missed.
+    fn tell_caught_up(&mut self) {
+        while let Some((conn, missed)) = self.outbound.pop_caught_up() {
+            if let Some(Some(Input { state: State::Open { session, .. }, .. })) =
+                self.inputs.get_mut(conn.slot as usize)
+            {
+                self.app.on_caught_up(conn, session, &missed, &mut self.outbound);
+            }
         }
         self.stop_closed();
     }

@@ -91,6 +91,9 @@ impl<T: Transport> Outbound<T> {
                 sink.queue = None;
                 self.stalled.stop(slot);
                 self.crowded.stop(slot);
+                if sink.is_lagging {
+                    self.lags.caught_up(slot);
+                }
                 self.finish_if_drained(slot);
             }
             Ok(Flush::Blocked) => {
@@ -100,6 +103,9 @@ impl<T: Transport> Outbound<T> {
                 }
                 if queue.from_others() <= self.high_water {
                     self.crowded.stop(slot);
+                }
+                if sink.is_lagging && queue.from_others() <= self.lags.low_water() {
+                    self.lags.caught_up(slot);
                 }
             }
             Err(_) => self.dead.push(slot),
@@ -117,6 +123,7 @@ impl<T: Transport> Outbound<T> {
         group.flushed_at = Some(self.now);
         group.is_listed = false;
         let batch = std::mem::take(&mut group.batch).freeze();
+        let marks = std::mem::take(&mut group.marks);
         let (from, after) = group.walk();
         for member in from.iter_mut().chain(after) {
             let begin = std::mem::take(&mut member.begin) as usize;
@@ -127,8 +134,8 @@ impl<T: Transport> Outbound<T> {
             if sink.finish.is_some() {
                 continue;
             }
-            if sink.queue.is_some() {
-                self.enqueue(member.slot, batch.slice(begin..));
+            if sink.queue.is_some() || sink.is_lagging {
+                self.enqueue_part(member.slot, id, begin as u32, batch.slice(begin..), &marks);
                 continue;
             }
             match write(&mut sink.transport, &batch[begin..]) {

@@ -13,6 +13,7 @@
 //! tells of a fault ([`CloseCode::overtakes`]): it goes right after the frame under way, and the rest is dropped.
 
 mod flush;
+mod slow;
 
 use super::group::Group;
 use super::queue::OutboundQueue;
@@ -22,6 +23,7 @@ use crate::ws::{CloseCode, Encoder, Form, Opcode, frame};
 use bytes::{Bytes, BytesMut};
 use mio::net::TcpStream;
 use slab::Slab;
+use slow::Lags;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
@@ -58,6 +60,7 @@ pub struct Outbound<T = TcpStream> {
     stalled: Fifo,
     /// More than `Limits::high_water` waiting since.
     crowded: Fifo,
+    lags: Lags,
     max_queue: usize,
     high_water: usize,
     coalesce: Duration,
@@ -87,6 +90,8 @@ struct Sink<T> {
     queue: Option<Box<OutboundQueue>>,
     /// The socket refused bytes; it will tell when it takes some.
     is_blocked: bool,
+    /// What its groups are sent is left out.
+    is_lagging: bool,
     form: Form,
     /// Once set, nothing more is taken.
     finish: Option<Finish>,
@@ -122,6 +127,7 @@ impl<T: Transport> Outbound<T> {
             dead: Vec::new(),
             stalled: Fifo::new(limits.stall_timeout, now),
             crowded: Fifo::new(limits.high_water_timeout, now),
+            lags: Lags::new(limits),
             max_queue: limits.max_queue,
             high_water: limits.high_water,
             coalesce: limits.coalesce,
@@ -148,8 +154,9 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Sends a message to all members of a group. It is encoded once in each form that a member takes.
-    pub fn publish(&mut self, to: GroupId, opcode: Opcode, payload: &[u8]) {
+    /// Sends a message to all members of a group. It is encoded once in each form that a member takes. The position is
+    /// what [`App::on_caught_up`](super::App::on_caught_up) is told if this is the first that a member misses.
+    pub fn publish(&mut self, to: GroupId, position: u64, opcode: Opcode, payload: &[u8]) {
         for form in Form::ALL {
             let part = PartId::of(to, form);
             let Some(Some(group)) = self.groups.get_mut(part.index()) else { continue };
@@ -161,6 +168,9 @@ impl<T: Transport> Outbound<T> {
                 && let Some(buffer) = self.spare_buffers.pop()
             {
                 group.batch = buffer;
+            }
+            if self.lags.are_allowed() {
+                group.marks.push(group.batch.len(), position);
             }
             self.encoder.encode(form, opcode, payload, &mut group.batch);
             self.has_large_batch |= group.batch.len() > LARGE_BATCH;
@@ -193,6 +203,7 @@ impl<T: Transport> Outbound<T> {
             let sink = &mut self.sinks[conn.slot as usize];
             let group = PartId::of(group, sink.form);
             sink.groups.retain(|joined| *joined != group);
+            self.lags.forget(conn.slot, group);
             self.leave(conn, group);
         }
     }
@@ -223,6 +234,7 @@ impl<T: Transport> Outbound<T> {
             generation,
             queue: None,
             is_blocked: false,
+            is_lagging: false,
             form: Form::default(),
             finish: None,
             groups: SmallVec::new(),
@@ -245,6 +257,7 @@ impl<T: Transport> Outbound<T> {
         }
         self.stalled.stop(conn.slot);
         self.crowded.stop(conn.slot);
+        self.lags.end(conn.slot);
         let sink = self.sinks.remove(conn.slot as usize);
         for group in sink.groups {
             self.leave(conn, group);
@@ -356,21 +369,6 @@ impl<T: Transport> Outbound<T> {
         held.map(|at| at + self.coalesce).chain(self.stalled.due()).chain(self.crowded.due()).min()
     }
 
-    /// Closes the connections that read too slowly.
-    pub(in crate::net) fn expire(&mut self) {
-        while let Some(conn) = self.crowded.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
-            let reason = format!("slow consumer: over {} bytes waited for too long", self.high_water);
-            self.close(conn, CloseCode::TRY_AGAIN_LATER, &reason);
-        }
-        while let Some(conn) = self.stalled.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
-            if self.takes_more(conn) {
-                self.close(conn, CloseCode::TRY_AGAIN_LATER, "slow consumer: nothing was read for too long");
-            } else {
-                self.dead.push(conn.slot);
-            }
-        }
-    }
-
     /// One that was closed from this side and whose input has not been told, if there is one.
     pub(in crate::net) fn pop_closed(&mut self) -> Option<ConnId> {
         self.closed.pop()
@@ -408,20 +406,17 @@ impl<T: Transport> Outbound<T> {
     /// Gives a member its part of every batch now, so that what follows keeps its place in the order.
     fn settle(&mut self, conn: ConnId) {
         for index in 0..self.sinks[conn.slot as usize].groups.len() {
-            let group = self.sinks[conn.slot as usize].groups[index];
-            let Some(group) = self.groups[group.index()].as_mut().filter(|group| !group.batch.is_empty())
-            else {
-                continue;
-            };
-            let part = group.take_part(conn.generation);
-            if part.is_empty() {
-                continue;
+            let id = self.sinks[conn.slot as usize].groups[index];
+            let Some(mut group) = self.groups[id.index()].take() else { continue };
+            let begin = group.take_part(conn.generation);
+            let part = &group.batch[begin as usize..];
+            if !part.is_empty() {
+                if self.answering == Some(conn) {
+                    self.queue_answers(conn.slot);
+                }
+                self.enqueue_part(conn.slot, id, begin, Bytes::copy_from_slice(part), &group.marks);
             }
-            let part = Bytes::copy_from_slice(part);
-            if self.answering == Some(conn) {
-                self.queue_answers(conn.slot);
-            }
-            self.enqueue(conn.slot, part);
+            self.groups[id.index()] = Some(group);
         }
     }
 
@@ -469,32 +464,6 @@ impl<T: Transport> Outbound<T> {
         } else {
             self.sinks[conn.slot as usize].push(frame);
             self.unoffered.push(conn.slot);
-        }
-    }
-
-    /// Queues what others send to a connection, within its limit. A message that finds the queue empty is taken
-    /// whatever its size, since it could never be sent otherwise.
-    fn enqueue(&mut self, slot: u32, chunk: Bytes) {
-        let sink = &mut self.sinks[slot as usize];
-        if sink.finish.is_some() {
-            return;
-        }
-        let queued = sink.queue.as_ref().map_or(0, |queue| queue.from_others());
-        let len = queued + chunk.len();
-        if queued > 0 && self.max_queue > 0 && len > self.max_queue {
-            let conn = ConnId { slot, generation: sink.generation };
-            sink.finish = Some(Finish::AwaitPeer);
-            let reason = format!("slow consumer: over {} bytes waiting", self.max_queue);
-            sink.push(encoded(Opcode::Close, &frame::close_payload(CloseCode::TRY_AGAIN_LATER, &reason)));
-            self.closed.push(conn);
-            return;
-        }
-        sink.push(chunk);
-        if self.high_water > 0 && len > self.high_water {
-            self.crowded.start_once(slot, self.now);
-        }
-        if !sink.is_blocked {
-            self.unoffered.push(slot);
         }
     }
 }

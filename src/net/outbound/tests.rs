@@ -1,6 +1,8 @@
 use super::*;
 use crate::net::test_pipe::Pipe;
 
+mod slow;
+
 const ROOM: GroupId = GroupId(3);
 const OTHER: GroupId = GroupId(0);
 
@@ -11,12 +13,14 @@ fn limits() -> Limits {
 struct Bench {
     out: Outbound<Pipe>,
     now: Instant,
+    /// Messages in the room so far.
+    said: u64,
 }
 
 impl Bench {
     fn new(limits: Limits) -> Bench {
         let now = Instant::now();
-        Bench { out: Outbound::new(&limits, now), now }
+        Bench { out: Outbound::new(&limits, now), now, said: 0 }
     }
 
     fn connect(&mut self, pipe: Pipe) -> ConnId {
@@ -30,7 +34,8 @@ impl Bench {
     }
 
     fn say(&mut self, text: &str) {
-        self.out.publish(ROOM, Opcode::Text, text.as_bytes());
+        self.out.publish(ROOM, self.said, Opcode::Text, text.as_bytes());
+        self.said += 1;
     }
 
     fn tell(&mut self, conn: ConnId, text: &str) {
@@ -228,7 +233,7 @@ fn a_member_of_two_groups_hears_both_and_a_group_ends_with_its_last_member() {
     bench.out.subscribe(conn, OTHER);
     bench.out.subscribe(conn, OTHER);
     bench.say("here");
-    bench.out.publish(OTHER, Opcode::Text, b"there");
+    bench.out.publish(OTHER, 0, Opcode::Text, b"there");
     bench.out.flush();
     let mut heard = bench.heard(conn);
     heard.sort();

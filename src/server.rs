@@ -3,7 +3,7 @@
 
 use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId};
 use crate::http::Site;
-use crate::net::{Answer, App, ConnId, GroupId, Missed, Outbound};
+use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
 use crate::ws::head::{Request, Response};
@@ -302,6 +302,9 @@ impl Outbox for Frames<'_> {
     }
 
     fn dismiss(&mut self, client: ClientId, why: Dismissal) {
+        if let Dismissal::RateLimited { .. } = why {
+            self.0.count_shed(Cause::RateClosed);
+        }
         let code = match why {
             Dismissal::Logout => CloseCode::NORMAL,
             Dismissal::BinaryUnsupported => CloseCode::UNSUPPORTED,
@@ -309,6 +312,10 @@ impl Outbox for Frames<'_> {
             Dismissal::RoomsFull => CloseCode::TRY_AGAIN_LATER,
         };
         self.0.close(conn(client), code, &why.to_string());
+    }
+
+    fn note_rate_limited(&mut self) {
+        self.0.count_shed(Cause::Rate);
     }
 }
 

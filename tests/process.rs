@@ -246,6 +246,30 @@ fn under_a_small_file_limit_everybody_is_served_or_told_that_there_is_no_place()
 }
 
 #[test]
+fn what_is_refused_is_logged_by_cause_and_counted_in_all() {
+    let mut server = Server::start(&["--max-connections", "1", "--rate", "1", "--burst", "1"]);
+    let mut member = server.ws("/?name=ann");
+    assert_eq!(member.text(), "Welcome ann !");
+    for _ in 0..3 {
+        server.get("/healthz").assert_refusal(503);
+    }
+    for expected in [" ann say: ", "Too fast"] {
+        member.say("hello");
+        assert!(member.text().contains(expected));
+    }
+    server.wait_for_log("connections refused with 503: ");
+    server.wait_for_log("messages refused: 1 (--rate)");
+    server.signal("TERM");
+    member.closed_with();
+    assert_eq!(server.wait().code(), Some(0));
+    let total = server.wait_for_log("shed in all: ");
+    assert!(
+        total.ends_with("connections refused with 503: 3 (--max-connections), messages refused: 1 (--rate)"),
+        "{total}"
+    );
+}
+
+#[test]
 fn without_descriptors_the_server_refuses_and_goes_on_when_some_are_freed() {
     let server = Server::start(&[]);
     // Taken away while it runs, so that it has promised more than it can hold.

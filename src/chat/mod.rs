@@ -170,6 +170,9 @@ pub trait Outbox {
     /// `client` is to be disconnected, after it has been sent what was sent to it. The hub has already forgotten it;
     /// its `exit` may be called or not.
     fn dismiss(&mut self, client: ClientId, why: Dismissal);
+
+    /// A message was refused since its sender sends too many. For the caller to count: the sender has been told.
+    fn note_rate_limited(&mut self);
 }
 
 /// The time of an event.

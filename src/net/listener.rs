@@ -63,13 +63,17 @@ impl Spare {
         Spare(open_spare())
     }
 
-    /// Accepts one connection in the place of the spare descriptor, gives it `response` and ends it.
-    pub(super) fn refuse_one(&mut self, listener: &TcpListener, response: &[u8]) {
+    /// Accepts one connection in the place of the spare descriptor, gives it `response` and ends it; whether there was
+    /// one.
+    pub(super) fn refuse_one(&mut self, listener: &TcpListener, response: &[u8]) -> bool {
         drop(self.0.take());
-        if let Accepted::Connection(stream, _) = accept(listener) {
+        let accepted = accept(listener);
+        let is_refused = matches!(accepted, Accepted::Connection(..));
+        if let Accepted::Connection(stream, _) = accepted {
             refuse(stream, response);
         }
         self.0 = open_spare();
+        is_refused
     }
 }
 

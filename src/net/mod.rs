@@ -11,10 +11,12 @@ mod group;
 mod listener;
 pub mod outbound;
 pub mod queue;
+mod shed;
 pub mod timers;
 
 pub use event_loop::{EventLoop, Exit};
 pub use outbound::Outbound;
+pub use shed::Cause;
 
 use crate::ws::head::{self, Request, Response};
 use crate::ws::{Message, handshake};

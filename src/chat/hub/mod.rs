@@ -178,6 +178,7 @@ impl Hub {
         payload: Payload<'_>,
         out: &mut impl Outbox,
     ) {
+        out.note_rate_limited();
         let refusal =
             Refusal::RateLimited { per_second: self.settings.rate, burst: self.settings.burst.max(1) };
         let id = match payload {

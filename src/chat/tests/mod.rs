@@ -34,6 +34,7 @@ struct Record {
     lagging: HashMap<ClientId, HashMap<Channel, u64>>,
     sends: usize,
     publishes: usize,
+    rate_limited: usize,
 }
 
 impl Outbox for Record {
@@ -73,6 +74,10 @@ impl Outbox for Record {
     fn dismiss(&mut self, client: ClientId, why: Dismissal) {
         let again = self.dismissed.insert(client, why);
         assert_eq!(again, None, "dismissed twice");
+    }
+
+    fn note_rate_limited(&mut self) {
+        self.rate_limited += 1;
     }
 }
 

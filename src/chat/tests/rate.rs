@@ -94,7 +94,9 @@ fn a_message_over_the_rate_is_refused_in_the_clients_format_and_not_said() {
         for _ in 0..3 {
             assert_ne!(stage.ask(ann, request), std::slice::from_ref(&expected));
         }
+        assert_eq!(stage.out.rate_limited, 0);
         assert_eq!(stage.ask(ann, request), [expected]);
+        assert_eq!(stage.out.rate_limited, 1);
         assert_eq!(stage.heard(watcher).len(), 3);
         stage.later(SECOND / 2);
         stage.receive(ann, request);

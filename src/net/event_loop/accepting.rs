@@ -1,6 +1,7 @@
 //! New connections: how many, from whom, and what those are told for whom there is no place.
 
 use super::super::listener::{self, Accepted};
+use super::super::shed::Cause;
 use super::super::{App, ConnId};
 use super::EventLoop;
 use super::input::{Head, Input, State};
@@ -36,7 +37,9 @@ impl<A: App> EventLoop<A> {
                     Accepted::Exhausted => {
                         let mut response = Vec::new();
                         full().encode(false, false, &mut response);
-                        self.spare.refuse_one(&listener.socket, &response);
+                        if self.spare.refuse_one(&listener.socket, &response) {
+                            self.outbound.shed.count(Cause::Descriptors, 1);
+                        }
                         self.accept_paused_until = Some(self.now + ACCEPT_PAUSE);
                         if !std::mem::replace(&mut self.is_exhausted, true) {
                             log::warn!("no descriptors are left: new connections wait until one is freed");
@@ -51,14 +54,18 @@ impl<A: App> EventLoop<A> {
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let most = self.limits.max_connections;
         let refusal = if most > 0 && self.outbound.len() - self.refused >= most {
-            Some(full())
+            Some((full(), Cause::Connections))
         } else if !self.per_address.admit(peer.ip()) {
             let most = self.limits.max_per_address;
-            Some(Response::text(429, format_args!("Your address has {most} connections, as many as it may.")))
+            let why = format_args!("Your address has {most} connections, as many as it may.");
+            Some((Response::text(429, why), Cause::PerAddress))
         } else {
             None
         };
-        if let Some(response) = &refusal
+        if let Some((_, cause)) = refusal {
+            self.outbound.shed.count(cause, 1);
+        }
+        if let Some((response, _)) = &refusal
             && self.refused >= self.limits.max_refused
         {
             let mut bytes = Vec::new();
@@ -89,7 +96,7 @@ impl<A: App> EventLoop<A> {
         }
         match refusal {
             None => self.await_head(conn),
-            Some(response) => {
+            Some((response, _)) => {
                 self.refused += 1;
                 self.outbound.begin_answers(conn);
                 self.refuse(conn, &response);
@@ -104,6 +111,7 @@ impl<A: App> EventLoop<A> {
         if most > 0 && self.timers.head.running() > most {
             let oldest = self.timers.head.oldest().and_then(|slot| self.outbound.conn_at(slot));
             if let Some(oldest) = oldest {
+                self.outbound.shed.count(Cause::Handshakes, 1);
                 self.timers.head.stop(oldest.slot);
                 self.outbound.kill(oldest);
             }

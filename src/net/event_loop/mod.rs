@@ -115,6 +115,12 @@ impl<A: App> EventLoop<A> {
 
     /// Serves until a signal ends it.
     pub fn run(mut self) -> io::Result<Exit> {
+        let exit = self.serve();
+        self.outbound.shed.tell_total();
+        exit
+    }
+
+    fn serve(&mut self) -> io::Result<Exit> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let timeout = self.poll_timeout();
@@ -143,6 +149,7 @@ impl<A: App> EventLoop<A> {
             self.accept();
             self.tell_caught_up();
             self.outbound.flush();
+            self.outbound.shed.tell(self.now);
             if let Some(exit) = self.is_shut_down() {
                 return Ok(exit);
             }

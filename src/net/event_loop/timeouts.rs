@@ -1,5 +1,6 @@
 //! What happens when peers take too long.
 
+use super::super::shed::Cause;
 use super::super::timers::Fifo;
 use super::super::{App, ConnId, Limits};
 use super::EventLoop;
@@ -49,6 +50,7 @@ impl<A: App> EventLoop<A> {
         while let Some(conn) = self.next_due(|timers| &mut timers.head) {
             let seconds = self.limits.head_timeout.as_secs_f64();
             let late = format!("The request was not complete within {seconds} seconds.");
+            self.outbound.shed.count(Cause::HeadTimeout, 1);
             self.outbound.begin_answers(conn);
             self.refuse(conn, &Response::text(408, late));
             self.outbound.end_answers();
@@ -68,12 +70,14 @@ impl<A: App> EventLoop<A> {
             }
             let seconds = self.limits.message_timeout.as_secs_f64();
             let reason = format!("a message was not complete within {seconds} seconds");
+            self.outbound.shed.count(Cause::MessageTimeout, 1);
             self.end_session(conn);
             self.outbound.fail(conn, CloseCode::POLICY, &reason);
         }
         while let Some(conn) = self.next_due(|timers| &mut timers.pong) {
             let seconds = self.limits.pong_timeout.as_secs_f64();
             let reason = format!("no answer to a ping within {seconds} seconds");
+            self.outbound.shed.count(Cause::PongTimeout, 1);
             self.outbound.close(conn, CloseCode::GOING_AWAY, &reason);
         }
         while let Some(conn) = self.next_due(|timers| &mut timers.silence) {
@@ -90,6 +94,7 @@ impl<A: App> EventLoop<A> {
             if matches!(self.input(conn).state, State::Answered) && self.outbound.owed(conn) > 0 {
                 self.timers.close.start(conn.slot, self.now);
             } else {
+                self.outbound.shed.count(Cause::CloseTimeout, 1);
                 self.outbound.kill(conn);
             }
         }

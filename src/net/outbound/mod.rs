@@ -17,6 +17,7 @@ mod slow;
 
 use super::group::Group;
 use super::queue::OutboundQueue;
+use super::shed::{Cause, Shed};
 use super::timers::Fifo;
 use super::{ConnId, GroupId, Limits, Transport};
 use crate::ws::{CloseCode, Encoder, Form, Opcode, frame};
@@ -61,6 +62,7 @@ pub struct Outbound<T = TcpStream> {
     /// More than `Limits::high_water` waiting since.
     crowded: Fifo,
     lags: Lags,
+    pub(in crate::net) shed: Shed,
     max_queue: usize,
     high_water: usize,
     coalesce: Duration,
@@ -128,6 +130,7 @@ impl<T: Transport> Outbound<T> {
             stalled: Fifo::new(limits.stall_timeout, now),
             crowded: Fifo::new(limits.high_water_timeout, now),
             lags: Lags::new(limits),
+            shed: Shed::default(),
             max_queue: limits.max_queue,
             high_water: limits.high_water,
             coalesce: limits.coalesce,
@@ -222,6 +225,11 @@ impl<T: Transport> Outbound<T> {
     /// Whether the connection is still there and no close frame was sent on it.
     pub fn takes_more(&self, conn: ConnId) -> bool {
         self.get(conn).is_some_and(|sink| sink.finish.is_none())
+    }
+
+    /// Counts what the application did not carry out.
+    pub fn count_shed(&mut self, cause: Cause) {
+        self.shed.count(cause, 1);
     }
 
     // What follows is for the loop.
@@ -363,10 +371,11 @@ impl<T: Transport> Outbound<T> {
         self.has_large_batch
     }
 
-    /// When something falls due here: a batch that was held back, or a limit of time.
+    /// When something falls due here: a batch that was held back, a limit of time, or what is to be told of them.
     pub(in crate::net) fn due(&self) -> Option<Instant> {
         let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.flushed_at);
-        held.map(|at| at + self.coalesce).chain(self.stalled.due()).chain(self.crowded.due()).min()
+        let others = [self.stalled.due(), self.crowded.due(), self.shed.due()];
+        held.map(|at| at + self.coalesce).chain(others.into_iter().flatten()).min()
     }
 
     /// One that was closed from this side and whose input has not been told, if there is one.

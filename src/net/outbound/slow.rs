@@ -6,6 +6,7 @@
 //! so what the application then says of the hole stands right where the hole is.
 
 use super::super::group::Marks;
+use super::super::shed::Cause;
 use super::super::{ConnId, GroupId, Limits, Missed, Slow, Transport};
 use super::{Finish, Outbound, PartId, encoded};
 use crate::ws::{CloseCode, Form, Opcode, frame};
@@ -72,15 +73,20 @@ impl<T: Transport> Outbound<T> {
     /// Closes the connections that read too slowly, or lets them lag.
     pub(in crate::net) fn expire(&mut self) {
         while let Some(conn) = self.crowded.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
+            if !self.takes_more(conn) {
+                continue;
+            }
             if self.lags.are_allowed() {
                 self.sinks[conn.slot as usize].is_lagging = true;
                 self.lags.begin(conn.slot);
                 continue;
             }
             let reason = format!("slow consumer: over {} bytes waited for too long", self.high_water);
+            self.shed.count(Cause::HighWater, 1);
             self.close(conn, CloseCode::TRY_AGAIN_LATER, &reason);
         }
         while let Some(conn) = self.stalled.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
+            self.shed.count(Cause::Stalled, 1);
             if self.takes_more(conn) {
                 self.close(conn, CloseCode::TRY_AGAIN_LATER, "slow consumer: nothing was read for too long");
             } else {
@@ -114,10 +120,12 @@ impl<T: Transport> Outbound<T> {
     /// now on.
     pub(super) fn enqueue_part(&mut self, slot: u32, id: PartId, begin: u32, part: Bytes, marks: &Marks) {
         let sink = &self.sinks[slot as usize];
-        if !sink.is_lagging && !(self.lags.are_allowed() && self.is_too_much(slot, part.len())) {
+        let is_left_out = sink.is_lagging || self.lags.are_allowed() && self.is_too_much(slot, part.len());
+        if !is_left_out {
             return self.enqueue(slot, part);
         }
-        let Some((position, _)) = marks.since(begin).filter(|_| sink.finish.is_none()) else { return };
+        let Some((position, messages)) = marks.since(begin).filter(|_| sink.finish.is_none()) else { return };
+        self.shed.count(Cause::LeftOut, messages);
         self.sinks[slot as usize].is_lagging = true;
         self.crowded.stop(slot);
         let missed = self.lags.begin(slot);
@@ -139,6 +147,8 @@ impl<T: Transport> Outbound<T> {
             let reason = format!("slow consumer: over {} bytes waiting", self.max_queue);
             sink.push(encoded(Opcode::Close, &frame::close_payload(CloseCode::TRY_AGAIN_LATER, &reason)));
             self.closed.push(conn);
+            self.shed.count(Cause::QueueFull, 1);
+            log::debug!("{conn}: closed with {}: {reason}", CloseCode::TRY_AGAIN_LATER.0);
             return;
         }
         sink.push(chunk);

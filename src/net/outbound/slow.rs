@@ -127,7 +127,6 @@ impl<T: Transport> Outbound<T> {
         let Some((position, messages)) = marks.since(begin).filter(|_| sink.finish.is_none()) else { return };
         self.shed.count(Cause::LeftOut, messages);
         self.sinks[slot as usize].is_lagging = true;
-        self.crowded.stop(slot);
         let missed = self.lags.begin(slot);
         if missed.iter().all(|(group, _)| *group != id) {
             missed.push((id, position));
@@ -153,7 +152,7 @@ impl<T: Transport> Outbound<T> {
         }
         sink.push(chunk);
         let waiting = sink.queue.as_ref().map_or(0, |queue| queue.from_others());
-        if self.high_water > 0 && waiting > self.high_water && !sink.is_lagging {
+        if self.high_water > 0 && waiting > self.high_water {
             self.crowded.start_once(slot, self.now);
         }
         if !sink.is_blocked {

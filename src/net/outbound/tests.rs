@@ -2,6 +2,7 @@ use super::*;
 use crate::net::test_pipe::Pipe;
 
 mod slow;
+mod slow_fuzz;
 
 const ROOM: GroupId = GroupId(3);
 const OTHER: GroupId = GroupId(0);

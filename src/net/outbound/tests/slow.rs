@@ -220,11 +220,15 @@ fn a_member_that_leaves_or_ends_while_it_lags_is_forgotten() {
     assert_eq!(bench.out.pop_caught_up(), Some((leaves, vec![])));
     bench.take(ends, usize::MAX);
     bench.out.remove(ends);
-    let new = bench.member();
+    let new = bench.slow(3);
     assert_eq!(new.slot, ends.slot);
     assert_eq!(bench.out.pop_caught_up(), None);
     bench.say_apart("c");
     assert_eq!(bench.heard(new), ["c"]);
+    bench.say_apart(&"d".repeat(90));
+    bench.say_apart(&"e".repeat(90));
+    bench.take(new, usize::MAX);
+    assert_eq!(bench.out.pop_caught_up(), Some((new, vec![missed(ROOM, 4)])));
 }
 
 #[test]

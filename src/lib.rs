@@ -57,10 +57,11 @@
 //! # What makes it safe
 //!
 //! Everything that a peer can make the server keep has a limit, in bytes and in time: heads, handshakes, messages,
-//! queues, histories, rooms. What waits for a peer because *others* talk is limited by closing it
-//! ([`net::Limits::max_queue`]); what waits because it asks *itself* is limited by not reading from it
-//! ([`net::Limits::pause_above`]). A slot's number is used again, but a [`net::ConnId`] carries a
-//! generation, so that neither a stale event nor a late timer meets a new connection.
+//! queues, histories, rooms. What waits for a peer because *others* talk is limited by closing it, or by leaving
+//! out what rooms say and telling it of the gap ([`net::Slow`]); what waits because it asks *itself* is limited by
+//! not reading from it ([`net::Limits::pause_above`]). What is not carried is counted by cause ([`net::Cause`]). A
+//! slot's number is used again, but a [`net::ConnId`] carries a generation, so that neither a stale event nor a
+//! late timer meets a new connection.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

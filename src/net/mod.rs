@@ -2,8 +2,8 @@
 //!
 //! A connection stands in two halves under one slot: an input (what it has sent that is not yet handled) and a sink
 //! in [`outbound`] (what it is owed). So a handler of one connection's input can write to any connection's output.
-//! A tick goes: poll → read and handle → timers → reap → accept → flush, so that what was freed can be accepted
-//! anew. Handlers only enqueue; slots are freed only in reap, and a [`ConnId`] carries a generation, so that a stale
+//! A tick goes: poll → read and handle → timers → reap → accept → tell who has caught up → flush → log what was shed, so
+//! that what was freed can be accepted anew. Handlers only enqueue; slots are freed only in reap, and a [`ConnId`] carries a generation, so that a stale
 //! event or a late timer never meets a new connection.
 
 mod event_loop;

@@ -21,7 +21,7 @@ const LOW_WATER_PART: usize = 4;
 pub(super) struct Lags {
     policy: Slow,
     low_water: usize,
-    /// By slot; of each group from which on.
+    /// By slot; of each group from which position on.
     missed: HashMap<u32, Vec<(PartId, u64)>>,
     /// Slots of those that have caught up and of which the application is to be told.
     caught_up: Vec<u32>,
@@ -48,6 +48,7 @@ impl Lags {
         self.low_water
     }
 
+    /// The application is to be told that a connection has caught up.
     pub(super) fn caught_up(&mut self, slot: u32) {
         self.caught_up.push(slot);
     }
@@ -64,8 +65,12 @@ impl Lags {
         self.missed.remove(&slot);
     }
 
-    fn begin(&mut self, slot: u32) -> &mut Vec<(PartId, u64)> {
-        self.missed.entry(slot).or_default()
+    /// A connection misses a message of that position, and perhaps has missed some before.
+    fn note_missed(&mut self, slot: u32, group: PartId, position: u64) {
+        let missed = self.missed.entry(slot).or_default();
+        if missed.iter().all(|(known, _)| *known != group) {
+            missed.push((group, position));
+        }
     }
 }
 
@@ -78,7 +83,6 @@ impl<T: Transport> Outbound<T> {
             }
             if self.lags.are_allowed() {
                 self.sinks[conn.slot as usize].is_lagging = true;
-                self.lags.begin(conn.slot);
                 continue;
             }
             let reason = format!("slow consumer: over {} bytes waited for too long", self.high_water);
@@ -127,10 +131,7 @@ impl<T: Transport> Outbound<T> {
         let Some((position, messages)) = marks.since(begin).filter(|_| sink.finish.is_none()) else { return };
         self.shed.count(Cause::LeftOut, messages);
         self.sinks[slot as usize].is_lagging = true;
-        let missed = self.lags.begin(slot);
-        if missed.iter().all(|(group, _)| *group != id) {
-            missed.push((id, position));
-        }
+        self.lags.note_missed(slot, id, position);
     }
 
     /// Queues what others send to a connection, within its limit.

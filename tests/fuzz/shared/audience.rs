@@ -54,12 +54,13 @@ impl Outbox for Audience {
         }
     }
 
-    fn publish(&mut self, to: Channel, payload: Payload<'_>) {
+    fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>) {
         let subscribers = &self.subscribers[&to];
         assert!(!subscribers.is_empty(), "{to:?} has no subscribers");
         match (to.format, payload) {
             (Format::Json, Payload::Text(text)) => {
                 let event = json(text);
+                assert!(event["type"] != "message" || event["offset"] == since + 1, "{since}: {event}");
                 for client in subscribers {
                     self.listeners.get_mut(client).expect("who is gone hears nothing").hear_json(&event);
                 }
@@ -84,6 +85,8 @@ impl Outbox for Audience {
     fn dismiss(&mut self, client: ClientId, _: Dismissal) {
         assert!(self.leave(client).is_some(), "{client:?} is dismissed, but gone");
     }
+
+    fn note_rate_limited(&mut self) {}
 }
 
 impl Listener {

@@ -178,6 +178,21 @@ fn contexts_of_clients_are_kept_as_far_as_their_memory_goes() {
 }
 
 #[test]
+fn messages_that_inflate_to_more_than_a_turn_are_all_answered_in_order() {
+    let server = Server::start(&["--pause-above", "0"]);
+    let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);
+    let sayings: Vec<String> = (0..150).map(|number| format!("{number:>6}").repeat(10_000)).collect();
+    let frames: Vec<u8> =
+        sayings.iter().flat_map(|saying| Deflater::new().frame(TEXT, saying.as_bytes())).collect();
+    assert!(frames.len() < 64 << 10, "one read");
+    raw.send(frames);
+    for saying in &sayings {
+        assert_eq!(&inflated(&raw.frame()), saying);
+    }
+    server.assert_well();
+}
+
+#[test]
 fn damaged_compression_is_closed_with_1007_and_a_stray_mark_with_1002() {
     let server = Server::start(&[]);
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";

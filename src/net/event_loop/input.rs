@@ -9,7 +9,7 @@ use crate::ws::{Event, Form, Protocol, Role};
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 
-/// What one connection may have read in one tick, in bytes, before the others have their turn.
+/// What one connection may have read in one tick, in bytes after inflating, before the others have their turn.
 const READ_BUDGET: usize = 4 * RECEIVE_BUFFER;
 
 /// The incoming half of one connection.
@@ -63,6 +63,7 @@ impl<A: App> EventLoop<A> {
             return;
         }
         self.outbound.begin_answers(conn);
+        self.budget = READ_BUDGET;
         let mut held = std::mem::take(&mut self.input(conn).held);
         if held.is_empty() {
             self.read_socket(conn);
@@ -92,7 +93,6 @@ impl<A: App> EventLoop<A> {
 
     fn read_socket(&mut self, conn: ConnId) {
         let mut buffer = std::mem::take(&mut self.receive_buffer);
-        let mut budget = READ_BUDGET;
         while let Some(transport) = self.outbound.transport(conn) {
             match transport.read(&mut buffer) {
                 Ok(0) => {
@@ -102,12 +102,13 @@ impl<A: App> EventLoop<A> {
                 Ok(len) => {
                     self.handle(conn, &mut buffer[..len]);
                     let input = self.input(conn);
+                    let holds = !input.held.is_empty();
                     // Less than was asked for: the socket is empty, and will tell when it is not.
-                    if input.is_paused || len < RECEIVE_BUFFER && !input.is_hung_up {
+                    if input.is_paused || len < RECEIVE_BUFFER && !input.is_hung_up && !holds {
                         break;
                     }
-                    budget = budget.saturating_sub(len);
-                    if budget == 0 {
+                    self.budget = self.budget.saturating_sub(len);
+                    if self.budget == 0 || holds {
                         self.ready_again.push(conn);
                         break;
                     }
@@ -124,12 +125,14 @@ impl<A: App> EventLoop<A> {
         self.receive_buffer = buffer;
     }
 
-    /// Handles bytes that came, or holds them back when too many answers wait for the peer already.
+    /// Handles bytes that came, or holds them back when too many answers wait for the peer already, or when those
+    /// before them took the connection's turn.
     fn handle(&mut self, conn: ConnId, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
-            if self.must_pause(conn) {
+            let must_pause = self.must_pause(conn);
+            if must_pause || self.budget == 0 {
                 let input = self.input(conn);
-                input.is_paused = true;
+                input.is_paused = must_pause;
                 input.held = (&*bytes).into();
                 return;
             }
@@ -252,9 +255,10 @@ impl<A: App> EventLoop<A> {
     fn handle_frames(&mut self, conn: ConnId, bytes: &mut &mut [u8]) {
         let mut message_ended = false;
         loop {
-            if self.must_pause(conn) {
+            if self.must_pause(conn) || self.budget == 0 {
                 return;
             }
+            let come = bytes.len();
             let Some(Input { state, .. }) = &mut self.inputs[conn.slot as usize] else { return };
             let (protocol, session) = match state {
                 State::Open { protocol, session } => (protocol, Some(session)),
@@ -264,6 +268,8 @@ impl<A: App> EventLoop<A> {
             match protocol.receive(bytes, &mut self.inflater) {
                 Ok(Some(Event::Message(message))) => {
                     message_ended = true;
+                    let inflated = message.payload().len().saturating_sub(come - bytes.len());
+                    self.budget = self.budget.saturating_sub(inflated);
                     if let Some(session) = session {
                         self.app.on_message(conn, session, &message, &mut self.outbound);
                         self.stop_closed();

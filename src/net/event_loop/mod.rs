@@ -53,6 +53,8 @@ pub struct EventLoop<A: App> {
     inputs: Vec<Option<Input<A::Session>>>,
     receive_buffer: Vec<u8>,
     inflater: Inflater,
+    /// What the connection being read may still have handled in this tick, in bytes.
+    budget: usize,
     /// Connections with more to read than their budget, or whose reading goes on after a pause.
     ready_again: Vec<ConnId>,
     timers: Timers,
@@ -95,6 +97,7 @@ impl<A: App> EventLoop<A> {
             inputs: Vec::new(),
             receive_buffer: vec![0; RECEIVE_BUFFER],
             inflater: Inflater::default(),
+            budget: 0,
             ready_again: Vec::new(),
             timers: Timers::new(&limits, now),
             per_address: PerAddress::new(limits.max_per_address),

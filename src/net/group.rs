@@ -85,9 +85,14 @@ impl Group {
         }
     }
 
+    /// How many members there are.
+    pub(super) fn len(&self) -> usize {
+        self.members.len() - self.vacant
+    }
+
     /// Whether nobody is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.len() == self.vacant
+        self.len() == 0
     }
 
     /// Where the part of the batch begins that a member has not been given, which counts as given from now on.

@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 
 /// What one connection may have read in one tick, in bytes after inflating, before the others have their turn.
-const READ_BUDGET: usize = 4 * RECEIVE_BUFFER;
+const READ_BUDGET: usize = RECEIVE_BUFFER;
 
 /// The incoming half of one connection.
 pub(super) struct Input<S> {
@@ -273,6 +273,9 @@ impl<A: App> EventLoop<A> {
                     if let Some(session) = session {
                         self.app.on_message(conn, session, &message, &mut self.outbound);
                         self.stop_closed();
+                    }
+                    if self.outbound.has_large_batch() {
+                        self.budget = 0;
                     }
                 }
                 Ok(Some(Event::Ping(payload))) => self.outbound.pong(conn, &payload),

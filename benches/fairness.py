@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""What one peer that sends as fast as it can does to another's echo, and a busy room to a small one.
+
+    cargo build --release && python3 benches/fairness.py [--seconds 5] [--members 2000]
+
+A client sends 64 bytes to /echo and waits for the answer, over and over; each line gives its percentiles, and the 99th
+beside that of the quiet server. Each disturbance runs in a process of its own.
+"""
+import argparse, multiprocessing, resource, select, socket, statistics, sys, time, zlib
+from crowd import HANDSHAKE, OFFER, Server
+
+
+def connect(port, path, offer=""):
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.sendall(HANDSHAKE.format("raw", offer).replace("/chat/crowd?format=raw", path, 1).encode())
+    if b"101" not in sock.recv(4096):
+        sys.exit("a handshake was refused")
+    return sock
+
+
+def frame(first, payload):
+    length = len(payload)
+    if length < 126:
+        head = bytes([first, 0x80 | length])
+    elif length < 65536:
+        head = bytes([first, 0xFE]) + length.to_bytes(2, "big")
+    else:
+        head = bytes([first, 0xFF]) + length.to_bytes(8, "big")
+    return head + b"\0\0\0\0" + payload
+
+
+def flood(port, path, data, offer=""):
+    """Sends this over and over and reads what comes, until it is killed or closed; then comes again."""
+    while True:
+        sock = connect(port, path, offer)
+        sock.setblocking(False)
+        rest = memoryview(data)
+        try:
+            while True:
+                readable, writable, _ = select.select([sock], [sock], [])
+                if readable and not sock.recv(1 << 20):
+                    break
+                if writable:
+                    rest = rest[sock.send(rest):] or memoryview(data)
+        except ConnectionError:
+            pass
+
+
+def bomb():
+    state = zlib.compressobj(wbits=-15)
+    text = b'{"type":"say","text":"' + b" " * 65000 + b'"}'
+    return frame(0xC1, (state.compress(text) + state.flush(zlib.Z_SYNC_FLUSH))[:-4])
+
+
+def crowd(port, members, ready):
+    """A room of many in which one speaks as fast as the server lets it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    epoll, sockets = select.epoll(), {}
+    for _ in range(members):
+        sock = connect(port, "/chat/large?format=raw")
+        sock.setblocking(False)
+        sockets[sock.fileno()] = sock
+        epoll.register(sock, select.EPOLLIN)
+    ready.set()
+    speaker, data = sock, frame(0x81, b"x" * 64) * 10
+    while True:
+        try:
+            speaker.send(data)
+        except BlockingIOError:
+            pass
+        for fd, _ in epoll.poll(0.001):
+            sockets[fd].recv(1 << 20)
+
+
+DISTURBANCES = {
+    "64-byte echoes": ("/echo", frame(0x81, b"x" * 64) * 500),
+    "64 KiB echoes": ("/echo", frame(0x82, b"x" * 65536)),
+    "fragments of a byte": ("/echo", frame(0x01, b"x") + frame(0x00, b"x") * 5000 + frame(0x80, b"x")),
+    "pings": ("/echo", frame(0x89, b"x") * 5000),
+    "bombs of 64 KiB to chat": ("/chat", bomb() * 100, OFFER),
+}
+
+
+def percentiles(sock, seconds):
+    message, times = frame(0x81, b"y" * 64), []
+    until = time.monotonic() + seconds
+    while (started := time.monotonic()) < until:
+        sock.sendall(message)
+        got = 0
+        while got < 66:
+            got += len(sock.recv(4096))
+        times.append(time.monotonic() - started)
+    cuts = statistics.quantiles(times, n=1000)
+    return cuts[499] * 1e6, cuts[989] * 1e6, max(times) * 1e6
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--members", type=int, default=2000, help="of the busy room")
+    args = parser.parse_args()
+    server = Server("--rate", "0")
+    try:
+        sock = connect(server.port, "/echo")
+        quiet = percentiles(sock, args.seconds)
+
+        def show(name, values):
+            p50, p99, most = values
+            print(f"{name:26} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  most {most:8.0f} µs  p99 / quiet {p99 / quiet[1]:6.1f}")
+
+        show("quiet", quiet)
+        for name, disturbance in DISTURBANCES.items():
+            disturb(server, sock, args, show, name, flood, (server.port, *disturbance))
+        ready = multiprocessing.Event()
+        name = f"a busy room of {args.members}"
+        disturb(server, sock, args, show, name, crowd, (server.port, args.members, ready), ready)
+        show("quiet again", percentiles(sock, args.seconds))
+    finally:
+        server.stop()
+
+
+def disturb(server, sock, args, show, name, work, arguments, ready=None):
+    process = multiprocessing.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    if ready and not ready.wait(60):
+        sys.exit("the room did not fill")
+    time.sleep(0.5)
+    show(name, percentiles(sock, args.seconds))
+    process.kill()
+    process.join()
+    time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -77,6 +77,14 @@ impl Cause {
             Cause::RateClosed => ("connections closed", "--rate"),
         }
     }
+
+    /// Peers that vanish are a matter of course.
+    fn level(self) -> log::Level {
+        match self {
+            Cause::PongTimeout | Cause::CloseTimeout => log::Level::Debug,
+            _ => log::Level::Warn,
+        }
+    }
 }
 
 /// How often each cause was met, and what of that has been told.
@@ -112,7 +120,7 @@ impl Shed {
     pub(super) fn tell(&mut self, now: Instant) {
         for (cause, times) in self.take_due(now) {
             let (what, limit) = cause.words();
-            log::warn!("{what}: {times} ({limit})");
+            log::log!(cause.level(), "{what}: {times} ({limit})");
         }
     }
 

@@ -82,6 +82,7 @@ impl<A: App> EventLoop<A> {
             state: State::Head(Head::default()),
             held: Box::default(),
             is_paused: false,
+            waits_its_turn: false,
             is_hung_up: false,
             is_refused: refusal.is_some(),
         });

@@ -19,6 +19,8 @@ pub(super) struct Input<S> {
     /// Bytes read but not handled, since too many answers wait for the peer. Nothing is read while there are any.
     pub(super) held: Box<[u8]>,
     pub(super) is_paused: bool,
+    /// It is among those that have their next turn when everything that is ready has had one.
+    pub(super) waits_its_turn: bool,
     /// The peer has ended its side, or the connection broke: read on until that shows.
     pub(super) is_hung_up: bool,
     pub(super) is_refused: bool,
@@ -59,7 +61,7 @@ pub(super) struct Head {
 impl<A: App> EventLoop<A> {
     /// Reads what the socket has, up to the budget, and writes the answers.
     pub(super) fn read(&mut self, conn: ConnId) {
-        if !self.outbound.is_present(conn) || self.input(conn).is_paused {
+        if !self.outbound.is_present(conn) || self.input(conn).is_paused || self.input(conn).waits_its_turn {
             return;
         }
         self.outbound.begin_answers(conn);
@@ -69,15 +71,33 @@ impl<A: App> EventLoop<A> {
             self.read_socket(conn);
         } else {
             self.handle(conn, &mut held);
-            self.ready_again.push(conn);
+            self.read_again(conn);
         }
         self.outbound.end_answers();
         self.stop_closed();
         if self.resume(conn) {
-            self.ready_again.push(conn);
+            self.read_again(conn);
         }
         if self.outbound.has_large_batch() {
             self.outbound.flush();
+        }
+    }
+
+    /// Has the connection read once more, after the others.
+    fn read_again(&mut self, conn: ConnId) {
+        if !std::mem::replace(&mut self.input(conn).waits_its_turn, true) {
+            self.ready_again.push(conn);
+        }
+    }
+
+    /// Gives those a turn that wait for one.
+    pub(super) fn read_ready_again(&mut self) {
+        for conn in std::mem::take(&mut self.ready_again) {
+            if self.outbound.is_present(conn) {
+                self.input(conn).waits_its_turn = false;
+                self.resume(conn);
+                self.read(conn);
+            }
         }
     }
 
@@ -109,7 +129,7 @@ impl<A: App> EventLoop<A> {
                     }
                     self.budget = self.budget.saturating_sub(len);
                     if self.budget == 0 || holds {
-                        self.ready_again.push(conn);
+                        self.read_again(conn);
                         break;
                     }
                 }
@@ -336,7 +356,7 @@ impl<A: App> EventLoop<A> {
                     protocol.drop_messages();
                     input.state = State::Closing { protocol };
                     if input.is_paused {
-                        self.ready_again.push(conn);
+                        self.read_again(conn);
                     }
                     self.timers.stop(conn.slot);
                     self.timers.close.start(conn.slot, self.now);

@@ -143,10 +143,7 @@ impl<A: App> EventLoop<A> {
             if taken == events.capacity() && taken < MAX_EVENTS {
                 events = Events::with_capacity(2 * taken);
             }
-            for conn in std::mem::take(&mut self.ready_again) {
-                self.resume(conn);
-                self.read(conn);
-            }
+            self.read_ready_again();
             self.expire();
             self.reap();
             self.accept();

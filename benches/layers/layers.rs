@@ -162,6 +162,41 @@ mod encode {
     }
 }
 
+/// A message to a room of members in memory, of whom some percent refuse it at first.
+#[divan::bench_group]
+mod fan_out {
+    use super::*;
+
+    #[divan::bench(args = [(1000, 0), (10_000, 0), (10_000, 1), (10_000, 50)])]
+    fn throng(bencher: Bencher, (members, refusing): (usize, usize)) {
+        let mut crowd = throng::net::measure::Crowd::new(members, refusing);
+        let text = [b'a'; 64];
+        bencher.counter(ItemsCount::new(members)).bench_local(|| crowd.hear(black_box(&text)));
+    }
+
+    /// What a walk of that many costs which does nothing but look at each.
+    #[divan::bench(args = [1000, 10_000])]
+    fn floor(bencher: Bencher, members: usize) {
+        let mut members: Vec<(u32, u64)> = (0..members).map(|slot| (slot as u32, 0)).collect();
+        bencher.counter(ItemsCount::new(members.len())).bench_local(|| {
+            for (slot, written) in &mut members {
+                *written += black_box(66) + u64::from(*slot);
+            }
+        });
+    }
+
+    /// What it costs a server that hands each member a message of its own to queue.
+    #[divan::bench(args = [1000, 10_000])]
+    fn a_queue_for_each(bencher: Bencher, members: usize) {
+        let mut queues = vec![std::collections::VecDeque::new(); members];
+        let text = bytes::Bytes::from_static(&[b'a'; 66]);
+        bencher.counter(ItemsCount::new(members)).bench_local(|| {
+            queues.iter_mut().for_each(|queue| queue.push_back(black_box(&text).clone()));
+            queues.iter_mut().for_each(|queue| drop(black_box(queue.pop_front())));
+        });
+    }
+}
+
 /// A read that holds as many masked frames as 64 KiB take.
 #[divan::bench_group]
 mod messages_of_a_read {

@@ -9,6 +9,8 @@
 mod event_loop;
 mod group;
 mod listener;
+#[cfg(feature = "measure")]
+pub mod measure;
 pub mod outbound;
 pub mod queue;
 mod shed;

@@ -1,0 +1,26 @@
+"""uWebSockets, through socketify: every member subscribes to a topic, and what is said is published there."""
+import sys
+
+from socketify import App
+
+port, mode = sys.argv[1:]
+app = App()
+
+
+def opened(socket):
+    socket.subscribe("room")
+
+
+def chat(socket, message, opcode):
+    app.publish("room", message, opcode)
+
+
+def echo(socket, message, opcode):
+    socket.send(message, opcode)
+
+
+# Its own limits would drop messages for a member that is 64 KiB behind, and refuse 16 KiB and a byte.
+limits = {"max_backpressure": 64 << 20, "max_payload_length": 64 << 10, "idle_timeout": 0}
+app.ws("/*", {"open": opened, "message": echo if mode == "echo" else chat, **limits})
+app.listen({"port": int(port), "host": "127.0.0.1"}, lambda _: None)
+app.run()

@@ -102,16 +102,17 @@ fn main() -> Result<(), Fault> {
     let clock = Clock(Instant::now());
     let (pid, clients, patience) = (arguments.pid, arguments.clients, arguments.patience);
 
-    let (cpu, rss) = (usage::cpu_of(pid)?, usage::rss_of(pid)?);
+    let ([cpu, _], rss) = (usage::cpu_and_wait_of(pid)?, usage::rss_of(pid)?);
     let path = &arguments.path;
     let time = Duration::from_secs(60);
     let mut crowd = Crowd::connect(arguments.port, path, clients, arguments.connect_at_once, time)?;
     let connect_seconds = clock.now() as f64 / 1e9;
-    crowd.settle(arguments.settle, patience)?;
+    crowd.settle(arguments.settle, time)?;
+    let [cpu_now, _] = usage::cpu_and_wait_of(pid)?;
     let mut report = json!({
         "clients": clients,
         "connect_seconds": connect_seconds,
-        "connect_cpu": (usage::cpu_of(pid)? - cpu).as_secs_f64(),
+        "connect_cpu": (cpu_now - cpu).as_secs_f64(),
         "rss": usage::rss_of(pid)?.saturating_sub(rss),
     });
 
@@ -178,27 +179,32 @@ fn measure_broadcast(
 /// What server and driver use while something is measured.
 struct Meter {
     pid: u32,
-    cpu: Duration,
+    cpu_and_wait: [Duration; 2],
     ticks: [u64; 2],
-    own: Duration,
+    own: [Duration; 2],
 }
 
 impl Meter {
     fn start(pid: u32) -> Result<Meter, Fault> {
-        Ok(Meter { pid, cpu: usage::cpu_of(pid)?, ticks: usage::ticks_of(pid)?, own: usage::own_cpu() })
+        let (cpu_and_wait, ticks) = (usage::cpu_and_wait_of(pid)?, usage::ticks_of(pid)?);
+        Ok(Meter { pid, cpu_and_wait, ticks, own: usage::cpu_and_wait_of(std::process::id())? })
     }
 
     fn stop(self, seconds: f64) -> Result<Value, Fault> {
-        let cpu = (usage::cpu_of(self.pid)? - self.cpu).as_secs_f64();
+        let [cpu, wait] = usage::cpu_and_wait_of(self.pid)?;
+        let cpu = (cpu - self.cpu_and_wait[0]).as_secs_f64();
+        let wait = (wait - self.cpu_and_wait[1]).as_secs_f64();
         let [user, system] = usage::ticks_of(self.pid)?;
-        let own = (usage::own_cpu() - self.own).as_secs_f64();
+        let [own, own_wait] = usage::cpu_and_wait_of(std::process::id())?;
         Ok(json!({
             "seconds": seconds,
             "cpu": cpu,
             "user_ticks": user - self.ticks[0],
             "system_ticks": system - self.ticks[1],
             "server_busy": cpu / seconds,
-            "driver_busy": own / seconds,
+            "server_waited": wait / seconds,
+            "driver_busy": (own - self.own[0]).as_secs_f64() / seconds,
+            "driver_waited": (own_wait - self.own[1]).as_secs_f64() / seconds,
         }))
     }
 }

@@ -5,6 +5,7 @@ use fastwebsockets::upgrade::{UpgradeFut, upgrade};
 use fastwebsockets::{FragmentCollector, FragmentCollectorRead, Frame, OpCode, Payload, WebSocketError};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 type Members = Arc<Mutex<Vec<UnboundedSender<Arc<[u8]>>>>>;
@@ -43,9 +44,8 @@ async fn echo(upgraded: UpgradeFut) -> Result<(), WebSocketError> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let (listener, members) =
-        (tokio::net::TcpListener::bind(format!("127.0.0.1:{}", arguments[1])).await?, Members::default());
-    let echoes = arguments[2] == "echo";
+    let (members, echoes) = (Members::default(), arguments[2] == "echo");
+    let listener = TcpListener::bind(format!("127.0.0.1:{}", arguments[1])).await?;
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;

@@ -57,7 +57,10 @@ impl Floor {
         let mut buffer = vec![0; 256 << 10];
         loop {
             events.clear();
-            epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None)?;
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
             for event in &events {
                 match (event.data.u64(), event.flags) {
                     (LISTENER, _) => self.accept(listener)?,

@@ -422,13 +422,25 @@ mod tests {
             ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: other\r\n\r\n", ResponseError::WrongSubprotocol),
             (
                 "\r\n\r\n",
+                "\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: throng.v1\r\n\r\n",
+                ResponseError::WrongSubprotocol,
+            ),
+            (
+                "\r\n\r\n",
                 "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
                 ResponseError::WrongExtension,
             ),
         ];
         for (from, to, error) in table {
             let answer = good.replacen(from, to, 1);
+            assert!(!error.to_string().is_empty());
             assert_eq!(client().check_response(answer.as_bytes()), Err(error), "{answer}");
         }
+        let none = Opened { head_len: good.len(), subprotocol: None, deflate: None };
+        assert_eq!(
+            client().check_response(good.as_bytes()),
+            Ok(Some(none)),
+            "it need not choose a subprotocol"
+        );
     }
 }

@@ -21,6 +21,8 @@ const identity = new Identity();
 const timeline = new Timeline();
 const people = new People(identity);
 const unconfirmed = new Map();
+// Of these the next history tells whether they were said; of all, if it is the first of a connection.
+let doubtful = null;
 const idPrefix = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(36)).join('');
 let sent = 0;
 let unread = 0;
@@ -42,6 +44,7 @@ const connection = new Connection({
 
 const receive = {
   welcome(frame) {
+    doubtful = null;
     identity.welcome(frame);
     composer.limit = frame.limits.text;
     showName();
@@ -53,7 +56,8 @@ const receive = {
     if (restarted) log.clear();
     if (missed > 0) note(t.missed(formatNumber(missed)));
     showMessages(added);
-    takeBack([...unconfirmed.keys()]);
+    takeBack((doubtful ?? [...unconfirmed.keys()]).filter((id) => unconfirmed.has(id)));
+    doubtful = null;
   },
 
   message(frame) {
@@ -82,8 +86,11 @@ const receive = {
     reclaim(frame.was);
   },
 
-  gap(frame) {
-    note(t.missed(formatNumber(frame.to - frame.from + 1)));
+  // This page read too slowly, and the server left messages out, perhaps own ones.
+  gap() {
+    if (!timeline.suspend()) return;
+    doubtful = [...unconfirmed.keys()];
+    connection.send({ type: 'join', room, ...timeline.position });
   },
 
   error(frame) {

@@ -240,12 +240,50 @@ test('a room too large to list shows its number, and its members once it is smal
   assert.equal(await page.locator('#unlisted').isVisible(), false);
 });
 
-test('dropped messages are told, and the page stays bounded', async () => {
+test('messages that were left out are asked for, and what is gone is told', async () => {
+  let room;
+  const page = await scripted((peer) => {
+    peer.onFrame = (frame) => {
+      if (frame.type === 'say') {
+        peer.send({ type: 'gap', room: 'lobby', from: 1, to: 3 });
+        peer.send(said(4));
+        peer.send({ type: 'gap', room: 'lobby', from: 5, to: 5 });
+      } else if (frame.type === 'join') {
+        const own = said(3, { uid: 'me', text: 'mine', id: peer.received[0].id });
+        peer.send(joined('a', 5, [said(2), own, said(4), said(5)], { recovered: true }));
+        peer.send(said(6));
+      }
+    };
+    peer.send(welcome);
+    peer.send(joined('a', 0, []));
+    room = peer;
+  });
+  await say(page, 'mine');
+  await shown(page, ['text 2', 'mine', 'text 4', 'text 5', 'text 6']);
+  assert.deepEqual(room.received.slice(1), [{ type: 'join', room: 'lobby', since: 0, epoch: 'a' }]);
+  assert.match(await page.locator('#messages').textContent(), /1 message/);
+  assert.equal(await page.inputValue('#text'), '');
+});
+
+test('an own message that was left out and is not in the history goes back to the box', async () => {
+  const page = await scripted((peer) => {
+    peer.onFrame = (frame) => {
+      if (frame.type === 'say') peer.send({ type: 'gap', room: 'lobby', from: 1, to: 200 });
+      if (frame.type === 'join') peer.send(joined('a', 200, [said(200)], { recovered: false }));
+    };
+    peer.send(welcome);
+    peer.send(joined('a', 0, []));
+  });
+  await say(page, 'mine');
+  await shown(page, ['text 200']);
+  assert.equal(await page.inputValue('#text'), 'mine');
+});
+
+test('the page stays bounded', async () => {
   const page = await scripted((peer) => {
     peer.send(welcome);
     peer.send(joined('a', 0, []));
-    peer.send({ type: 'gap', room: 'lobby', from: 1, to: 1 });
-    for (let offset = 2; offset <= 1500; offset++) peer.send(said(offset));
+    for (let offset = 1; offset <= 1500; offset++) peer.send(said(offset));
   });
   await message(page, 'text 1500');
   assert.ok((await texts(page)).length <= 400);

@@ -53,11 +53,11 @@ impl HeadScan {
         while let Some(len) = bytes[self.scanned..].iter().position(|&byte| byte == b'\n') {
             let line_end = self.scanned + len;
             let line = &bytes[self.line_start..line_end];
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() && self.request_line_seen {
+            let is_empty = matches!(line, [] | [b'\r']);
+            if is_empty && self.request_line_seen {
                 return Ok(Some(line_end + 1));
             }
-            if !line.is_empty() && !self.request_line_seen {
+            if !is_empty && !self.request_line_seen {
                 check_request_line(line, limits)?;
                 self.request_line_seen = true;
             }
@@ -341,6 +341,16 @@ mod tests {
         for (fields, expected) in [(2, Ok(())), (3, Ok(())), (4, Err(HeadError::TooManyFields(3)))] {
             let head = format!("GET / HTTP/1.1\r\n{}\r\n", "a:\r\n".repeat(fields));
             assert_eq!(Request::parse(head.as_bytes(), &LIMITS, |_| ()), expected);
+        }
+    }
+
+    #[test]
+    fn of_a_line_only_what_ends_it_does_not_count() {
+        let line = |len: usize, end: &str| format!("GET /{}{end}", "a".repeat(len - 5));
+        for end in ["\n", "\r\n"] {
+            assert_eq!(scan(line(40, end).as_bytes()), Ok(None));
+            assert_eq!(scan(line(41, end).as_bytes()), Err(HeadError::RequestLineTooLong(40)));
+            assert_eq!(scan(line(40, &format!("\r{end}")).as_bytes()).is_ok(), end == "\n");
         }
     }
 

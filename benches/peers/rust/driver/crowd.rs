@@ -54,12 +54,14 @@ impl Listener for Deaf {
 }
 
 impl Crowd {
-    /// Opens `count` connections, `at_once` at a time, each up to its answered handshake.
+    /// Opens `count` connections, `at_once` at a time, each up to its answered handshake. `room` is for what a socket
+    /// takes in before it is read, in bytes.
     pub fn connect(
         port: u16,
         path: &str,
         count: usize,
         at_once: usize,
+        room: Option<usize>,
         patience: Duration,
     ) -> Result<Crowd, Fault> {
         let mut crowd = Crowd {
@@ -76,7 +78,7 @@ impl Crowd {
         let deadline = Instant::now() + patience;
         while crowd.clients.len() < count || crowd.unfinished > 0 {
             while crowd.clients.len() < count && crowd.unfinished < at_once {
-                crowd.open(port, &head)?;
+                crowd.open(port, &head, room)?;
             }
             crowd.poll(Duration::from_millis(100), &mut Deaf)?;
             if crowd.closed() > 0 {
@@ -92,8 +94,11 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn open(&mut self, port: u16, head: &str) -> Result<(), Fault> {
+    fn open(&mut self, port: u16, head: &str, room: Option<usize>) -> Result<(), Fault> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        if let Some(room) = room {
+            socket.set_recv_buffer_size(room)?;
+        }
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         // No run takes the addresses of the one before, whose ports may still be held.

@@ -15,6 +15,9 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
+/// What a member takes in that will not read, in bytes.
+const LITTLE: usize = 4096;
+
 pub type Fault = Box<dyn std::error::Error>;
 
 /// Loads a WebSocket server on 127.0.0.1 and says what that cost it.
@@ -58,6 +61,9 @@ enum Work {
         /// Bytes of the text
         #[arg(long, default_value_t = 64, value_parser = size)]
         size: usize,
+        /// Further members, who take in little and then stop reading
+        #[arg(long, default_value_t = 0)]
+        stalled: usize,
         /// What is sent, with % for the text
         #[arg(long, default_value = "%")]
         wrap: String,
@@ -105,7 +111,7 @@ fn main() -> Result<(), Fault> {
     let ([cpu, _], rss) = (usage::cpu_and_wait_of(pid)?, usage::rss_of(pid)?);
     let path = &arguments.path;
     let time = Duration::from_secs(60);
-    let mut crowd = Crowd::connect(arguments.port, path, clients, arguments.connect_at_once, time)?;
+    let mut crowd = Crowd::connect(arguments.port, path, clients, arguments.connect_at_once, None, time)?;
     let connect_seconds = clock.now() as f64 / 1e9;
     crowd.settle(arguments.settle, time)?;
     let [cpu_now, _] = usage::cpu_and_wait_of(pid)?;
@@ -118,12 +124,17 @@ fn main() -> Result<(), Fault> {
 
     let work = match arguments.work {
         Work::Connect => json!({}),
-        Work::Broadcast { rate, seconds, senders, size, wrap } => {
+        Work::Broadcast { rate, seconds, senders, size, stalled, wrap } => {
+            let (port, at_once) = (arguments.port, arguments.connect_at_once);
+            let _stalled = Crowd::connect(port, path, stalled, at_once, Some(LITTLE), time)?;
+            crowd.settle(arguments.settle, time)?;
             let (before, after) = wrap.split_once('%').ok_or("--wrap is without %")?;
             let around = (before.to_owned(), after.to_owned());
             let plan = Plan { rate, senders, size, around, patience };
             let broadcast = Broadcast::new(plan, clients, clock)?;
-            measure_broadcast(&mut crowd, broadcast, rate, seconds, pid)?
+            let mut report = measure_broadcast(&mut crowd, broadcast, rate, seconds, pid)?;
+            merge(&mut report, json!({ "peak": usage::peak_of(pid)? }));
+            report
         }
         Work::Echo { outstanding, seconds, size } => {
             let mut echo = Echo::new(clients, outstanding, size, clock)?;

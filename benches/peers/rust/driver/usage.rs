@@ -25,6 +25,13 @@ pub fn ticks_of(pid: u32) -> Result<[u64; 2], Fault> {
     Ok([next()?, next()?])
 }
 
+/// The most that the process has had in memory, in bytes.
+pub fn peak_of(pid: u32) -> Result<u64, Fault> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
+}
+
 /// Memory of a process, in bytes.
 pub fn rss_of(pid: u32) -> Result<u64, Fault> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;

@@ -232,6 +232,7 @@ impl Serve {
             ping_after: self.connections.ping_after,
             pong_timeout: self.connections.pong_timeout,
             close_timeout: self.connections.close_timeout,
+            deflate: self.deflate,
             slow: self.readers.slow,
             max_queue: self.readers.max_queue,
             high_water: self.readers.high_water,

@@ -161,6 +161,8 @@ pub struct Limits {
     pub pause_above: usize,
     /// Reading goes on when no more than this wait.
     pub resume_below: usize,
+    /// Whether connections may be sent compressed messages: the memory for that is taken at the start.
+    pub deflate: bool,
     /// Connections in all.
     pub max_connections: usize,
     /// Refused connections that are kept until the peer has read why; beyond it they end at once.
@@ -187,6 +189,7 @@ impl Default for Limits {
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             slow: Slow::Close,
+            deflate: true,
             max_queue: 1 << 20,
             high_water: 256 << 10,
             high_water_timeout: Duration::from_secs(10),

@@ -44,6 +44,11 @@ impl Default for Encoder {
 }
 
 impl Encoder {
+    /// Takes the memory now that compressing for nearly all clients needs, and not at the first message.
+    pub fn prepare(&mut self) {
+        self.wide.prepare();
+    }
+
     /// Writes a whole message as one frame.
     pub fn encode(&mut self, form: Form, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
         let compressed = match form {

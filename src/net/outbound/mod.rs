@@ -116,10 +116,14 @@ pub(in crate::net) enum Finish {
 impl<T: Transport> Outbound<T> {
     /// Nothing, at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Outbound<T> {
+        let mut encoder = Encoder::default();
+        if limits.deflate {
+            encoder.prepare();
+        }
         Outbound {
             sinks: Slab::new(),
             groups: Vec::new(),
-            encoder: Encoder::default(),
+            encoder,
             accepted: 0,
             answering: None,
             answers: Vec::new(),

@@ -8,7 +8,7 @@ const ROOM: GroupId = GroupId(3);
 const OTHER: GroupId = GroupId(0);
 
 fn limits() -> Limits {
-    Limits { max_queue: 100, high_water: 50, coalesce: Duration::ZERO, ..Limits::default() }
+    Limits { max_queue: 100, high_water: 50, coalesce: Duration::ZERO, deflate: false, ..Limits::default() }
 }
 
 struct Bench {

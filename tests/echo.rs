@@ -431,3 +431,19 @@ fn peers_that_reset_their_connections_do_no_harm() {
     assert_eq!(bystander.text(), "undisturbed");
     server.assert_well();
 }
+
+#[test]
+fn a_message_that_was_gathered_and_answered_is_not_late_afterwards() {
+    let flags =
+        ["--message-timeout", "500ms", "--ping-after", "0", "--pause-above", "1KiB", "--resume-below", "0"];
+    let server = Server::start(&flags);
+    let mut raw = server.open("/echo");
+    let message = frame(FIN | BINARY, &[b'x'; 100_000]);
+    raw.send(&message[..50_000]);
+    thread::sleep(Duration::from_millis(100));
+    raw.send(&message[50_000..]);
+    assert_eq!(raw.frame().payload.len(), 100_000);
+    thread::sleep(Duration::from_secs(1));
+    raw.send(text("still there?"));
+    assert_eq!(raw.frame().text(), "still there?");
+}

@@ -276,7 +276,7 @@ impl<A: App> EventLoop<A> {
         let mut message_ended = false;
         loop {
             if self.must_pause(conn) || self.budget == 0 {
-                return;
+                break;
             }
             let come = bytes.len();
             let Some(Input { state, .. }) = &mut self.inputs[conn.slot as usize] else { return };

@@ -3,6 +3,11 @@
 use bytes::BytesMut;
 use std::time::Instant;
 
+/// A batch is large over this, in bytes.
+const LARGE_BATCH: usize = 1 << 20;
+/// Or if it comes to more than this over all members: the others wait for it, some tens of milliseconds.
+const LARGE_FAN_OUT: usize = 32 << 20;
+
 /// The members of one group, in the order in which they were accepted: the kernel walks its sockets faster
 /// in that order than at random.
 #[derive(Debug, Default)]
@@ -85,8 +90,13 @@ impl Group {
         }
     }
 
+    /// Whether the batch is to be flushed before the tick ends.
+    pub(super) fn has_large_batch(&self) -> bool {
+        self.batch.len() > LARGE_BATCH || self.batch.len() * self.len() > LARGE_FAN_OUT
+    }
+
     /// How many members there are.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.members.len() - self.vacant
     }
 

@@ -3,7 +3,7 @@
 use super::super::group::VACANT;
 use super::super::queue::Flush;
 use super::super::{ConnId, Transport};
-use super::{Finish, KEPT_BUFFER, Outbound, PartId, SPARE_BUFFERS, is_large};
+use super::{Finish, KEPT_BUFFER, Outbound, PartId, SPARE_BUFFERS};
 use std::io;
 
 impl<T: Transport> Outbound<T> {
@@ -116,7 +116,7 @@ impl<T: Transport> Outbound<T> {
     fn flush_group(&mut self, id: PartId) -> bool {
         let Some(mut group) = self.groups[id.index()].take() else { return true };
         let held = group.flushed_at.is_some_and(|at| self.now < at + self.coalesce);
-        if held && !is_large(&group) {
+        if held && !group.has_large_batch() {
             self.groups[id.index()] = Some(group);
             return false;
         }

@@ -28,10 +28,6 @@ use slow::Lags;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
-/// A batch is flushed before the tick ends when it has grown over this, in bytes.
-const LARGE_BATCH: usize = 1 << 20;
-/// The same for what it comes to over all members: the others wait for it, some tens of milliseconds.
-const LARGE_FAN_OUT: usize = 32 << 20;
 /// Buffers above this are given back after use, in bytes.
 const KEPT_BUFFER: usize = 256 << 10;
 /// Empty buffers kept for the next batches.
@@ -182,7 +178,7 @@ impl<T: Transport> Outbound<T> {
                 group.marks.push(group.batch.len(), position);
             }
             self.encoder.encode(form, opcode, payload, &mut group.batch);
-            self.has_large_batch |= is_large(group);
+            self.has_large_batch |= group.has_large_batch();
         }
     }
 
@@ -481,10 +477,6 @@ impl<T: Transport> Outbound<T> {
             self.unoffered.push(conn.slot);
         }
     }
-}
-
-fn is_large(group: &Group) -> bool {
-    group.batch.len() > LARGE_BATCH || group.batch.len() * group.len() > LARGE_FAN_OUT
 }
 
 impl<T> Sink<T> {

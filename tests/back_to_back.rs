@@ -136,6 +136,7 @@ fn receive(mut protocol: Protocol, reads: &[&[u8]]) -> Vec<(Opcode, Vec<u8>)> {
                     (message.opcode(), message.payload().to_vec())
                 }
                 Event::Ping(payload) => (Opcode::Ping, payload.into_owned()),
+                Event::Fragment => continue,
                 other => panic!("{other:?}"),
             });
         }

@@ -52,6 +52,8 @@ impl Message<'_> {
 pub enum Event<'b> {
     /// A message, all its fragments together.
     Message(Message<'b>),
+    /// A frame of a message that goes on, or of one that is passed over: nothing to do but to count it.
+    Fragment,
     /// To be answered with a pong of the same payload (§5.5.3).
     Ping(Cow<'b, [u8]>),
     /// A sign of life (§5.5.3).
@@ -154,7 +156,8 @@ impl Protocol {
         })
     }
 
-    /// Takes bytes from the front of `input` up to and including the next event.
+    /// Takes bytes from the front of `input` up to and including the next event. Each frame is one, so that a caller
+    /// can limit what it handles at a time however small the frames.
     ///
     /// To be called until it returns `None`; then all of `input` was taken. After an error the connection
     /// is to be failed with [`Error::close_code`]; further input is ignored. Any `inflater` will do: one serves
@@ -181,23 +184,18 @@ impl Protocol {
         input: &mut &'b mut [u8],
         inflater: &mut Inflater,
     ) -> Result<Option<Event<'b>>, Error> {
-        loop {
-            if self.unfinished.as_ref().is_some_and(|u| u.frame.is_some()) {
-                match self.continue_payload(input, inflater)? {
-                    Progress::Message(message) => return Ok(Some(Event::Message(message))),
-                    Progress::FrameDone => continue,
-                    Progress::NeedsMore => return Ok(None),
-                }
-            }
-            let Some((header, header_len)) = self.take_header(input)? else {
-                return Ok(None);
-            };
-            if header.opcode.is_control() {
-                return self.take_control(header, header_len, input);
-            }
-            if let Some(message) = self.begin_data(header, input, inflater)? {
-                return Ok(Some(Event::Message(message)));
-            }
+        if self.unfinished.as_ref().is_some_and(|u| u.frame.is_some()) {
+            return self.continue_payload(input, inflater);
+        }
+        let Some((header, header_len)) = self.take_header(input)? else {
+            return Ok(None);
+        };
+        if header.opcode.is_control() {
+            return self.take_control(header, header_len, input);
+        }
+        match self.begin_data(header, input, inflater)? {
+            Some(message) => Ok(Some(Event::Message(message))),
+            None => self.continue_payload(input, inflater),
         }
     }
 
@@ -329,14 +327,14 @@ impl Protocol {
         &mut self,
         input: &mut &'b mut [u8],
         inflater: &mut Inflater,
-    ) -> Result<Progress<'b>, Error> {
+    ) -> Result<Option<Event<'b>>, Error> {
         let Some(Unfinished { frame: frame_slot, message: message_slot, .. }) =
             self.unfinished.as_deref_mut()
         else {
-            return Ok(Progress::NeedsMore);
+            return Ok(None);
         };
         let (Some(frame), Some(message)) = (frame_slot.as_mut(), message_slot.as_mut()) else {
-            return Ok(Progress::NeedsMore);
+            return Ok(None);
         };
         let missing = frame.payload_len - frame.taken;
         let piece = take(input, missing.min(input.len() as u64) as usize);
@@ -348,27 +346,27 @@ impl Protocol {
         }
         frame.taken += piece.len() as u64;
         if frame.taken < frame.payload_len {
-            return Ok(Progress::NeedsMore);
+            return Ok(None);
         }
         let fin = frame.fin;
         *frame_slot = None;
         if !fin {
-            return Ok(Progress::FrameDone);
+            return Ok(Some(Event::Fragment));
         }
         match message_slot.take() {
-            None => Ok(Progress::FrameDone),
-            Some(message) => self.complete(message, inflater),
+            None => Ok(Some(Event::Fragment)),
+            Some(message) => self.complete(message, inflater).map(Some),
         }
     }
 
-    fn complete<'b>(&mut self, message: Gathered, inflater: &mut Inflater) -> Result<Progress<'b>, Error> {
+    fn complete<'b>(&mut self, message: Gathered, inflater: &mut Inflater) -> Result<Event<'b>, Error> {
         let message = match message {
             Gathered::Text(text) => Message::Text(Cow::Owned(text.finish().map_err(|_| Error::InvalidUtf8)?)),
             Gathered::Binary(bytes) => Message::Binary(Cow::Owned(bytes)),
             Gathered::Compressed { opcode, bytes } => self.inflate(opcode, &bytes, inflater)?,
-            Gathered::Dropped => return Ok(Progress::FrameDone),
+            Gathered::Dropped => return Ok(Event::Fragment),
         };
-        Ok(Progress::Message(message))
+        Ok(Event::Message(message))
     }
 
     fn inflate<'b>(
@@ -397,12 +395,6 @@ impl Protocol {
         let unfinished = self.unfinished.get_or_insert_default();
         unfinished.stash.extend_from_slice(piece);
     }
-}
-
-enum Progress<'b> {
-    Message(Message<'b>),
-    FrameDone,
-    NeedsMore,
 }
 
 impl Gathered {

@@ -19,6 +19,7 @@ fn owned(event: Event<'_>) -> Event<'static> {
         Event::Message(Message::Binary(bytes)) => {
             Event::Message(Message::Binary(Cow::Owned(bytes.into_owned())))
         }
+        Event::Fragment => Event::Fragment,
         Event::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
         Event::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
         Event::Close(close) => Event::Close(
@@ -37,6 +38,7 @@ fn feed<'p>(protocol: &mut Protocol, pieces: impl IntoIterator<Item = &'p [u8]>)
         let mut input = &mut buffer[..];
         loop {
             match protocol.receive(&mut input, &mut Inflater::default()) {
+                Ok(Some(Event::Fragment)) => {}
                 Ok(Some(event)) => events.push(owned(event)),
                 Ok(None) => break,
                 Err(error) => return (events, Some(error)),
@@ -103,6 +105,28 @@ fn a_message_that_lies_whole_in_the_buffer_is_handed_out_where_it_lies() {
         other => panic!("{other:?}"),
     }
     assert!(!protocol.is_unfinished());
+}
+
+#[test]
+fn each_frame_is_an_event_also_of_a_message_that_is_passed_over() {
+    for drops_messages in [false, true] {
+        let mut bytes = [
+            frame(false, Opcode::Text, b"a"),
+            frame(false, Opcode::Continuation, b""),
+            frame(true, Opcode::Continuation, b"b"),
+        ]
+        .concat();
+        let mut input = &mut bytes[..];
+        let mut protocol = Protocol::new(Role::Server, 0);
+        if drops_messages {
+            protocol.drop_messages();
+        }
+        let mut next = || protocol.receive(&mut input, &mut Inflater::default()).unwrap().map(owned);
+        assert_eq!(next(), Some(Event::Fragment));
+        assert_eq!(next(), Some(Event::Fragment));
+        assert_eq!(next(), Some(if drops_messages { Event::Fragment } else { text("ab") }));
+        assert_eq!(next(), None);
+    }
 }
 
 #[test]

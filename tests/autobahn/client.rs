@@ -75,7 +75,7 @@ fn converse(
                 Ok(None) => break,
                 Ok(Some(Event::Message(message))) => on_message(&mut sender, &message)?,
                 Ok(Some(Event::Ping(payload))) => sender.send(Opcode::Pong, &payload)?,
-                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Fragment | Event::Pong(_))) => {}
                 Ok(Some(Event::Close(close))) => sender.send(Opcode::Close, &answer(close))?,
                 Err(error) => {
                     let payload = frame::close_payload(error.close_code(), &error.to_string());

@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 /// What one connection may have read in one tick, in bytes after inflating, before the others have their turn.
 const READ_BUDGET: usize = RECEIVE_BUFFER;
+/// What a frame counts at least, in bytes: to handle the smallest takes as long as to handle one of this length.
+const LEAST_FRAME: usize = 64;
 
 /// The incoming half of one connection.
 pub(super) struct Input<S> {
@@ -285,11 +287,16 @@ impl<A: App> EventLoop<A> {
                 State::Closing { protocol } => (protocol, None),
                 _ => return,
             };
-            match protocol.receive(bytes, &mut self.inflater) {
+            let event = protocol.receive(bytes, &mut self.inflater);
+            let handled = match &event {
+                Ok(Some(Event::Message(message))) => message.payload().len().max(LEAST_FRAME),
+                _ => LEAST_FRAME,
+            };
+            // Its bytes as they came are counted with those of the read.
+            self.budget = self.budget.saturating_sub(handled.saturating_sub(come - bytes.len()));
+            match event {
                 Ok(Some(Event::Message(message))) => {
                     message_ended = true;
-                    let inflated = message.payload().len().saturating_sub(come - bytes.len());
-                    self.budget = self.budget.saturating_sub(inflated);
                     if let Some(session) = session {
                         self.app.on_message(conn, session, &message, &mut self.outbound);
                         self.stop_closed();
@@ -299,7 +306,7 @@ impl<A: App> EventLoop<A> {
                     }
                 }
                 Ok(Some(Event::Ping(payload))) => self.outbound.pong(conn, &payload),
-                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Fragment | Event::Pong(_))) => {}
                 Ok(Some(Event::Close(close))) => {
                     let code = close.as_ref().map_or("no code".into(), |close| close.code.0.to_string());
                     log::debug!("{conn}: closed by the peer with {code}");

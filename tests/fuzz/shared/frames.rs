@@ -46,19 +46,20 @@ impl Receiver {
         let mut heard = Vec::new();
         let end = reads
             .iter()
-            .try_for_each(|read| self.receive(&mut read.to_vec(), |event| heard.push(content(event))));
+            .try_for_each(|read| self.receive(&mut read.to_vec(), |event| heard.extend(content(event))));
         (heard, end)
     }
 }
 
-fn content(event: Event<'_>) -> Content {
-    match event {
+fn content(event: Event<'_>) -> Option<Content> {
+    Some(match event {
+        Event::Fragment => return None,
         Event::Message(message) => (message.opcode(), message.payload().to_vec()),
         Event::Ping(payload) => (Opcode::Ping, payload.into_owned()),
         Event::Pong(payload) => (Opcode::Pong, payload.into_owned()),
         Event::Close(None) => (Opcode::Close, Vec::new()),
         Event::Close(Some(close)) => (Opcode::Close, frame::close_payload(close.code, &close.reason)),
-    }
+    })
 }
 
 /// Receives arbitrary bytes, and weighs what is kept of them from one read to the next: nothing at rest, else no more

@@ -4,11 +4,11 @@
     cargo build --release && python3 benches/fairness.py [--seconds 5] [--members 2000]
 
 A client sends 64 bytes to /echo and waits for the answer, over and over; each line gives its percentiles, and the 99th
-beside that of the quiet server. Each disturbance runs in a process of its own. With two cores the server has the first,
-and the measuring client goes before the disturbance on the second (which takes root), so that what it waits for is the
-server.
+beside that of the quiet server. A room of two, in which a message is said every 10 ms, is measured beside a busy room
+likewise. Each disturbance runs in a process of its own. With two cores the server has the first, and the measuring client
+goes before the disturbance on the second (which takes root), so that what it waits for is the server.
 """
-import argparse, multiprocessing, os, resource, select, socket, statistics, sys, time, zlib
+import argparse, contextlib, multiprocessing, os, resource, select, socket, statistics, sys, time, zlib
 from crowd import HANDSHAKE, OFFER, Server
 
 
@@ -85,44 +85,57 @@ DISTURBANCES = {
 }
 
 
-def percentiles(sock, seconds):
+def percentiles(sock, seconds, heard_by=None, pause=0):
+    """Of the time until what this connection says is heard: by itself, or by another."""
     message, times = frame(0x81, b"y" * 64), []
     until = time.monotonic() + seconds
     while (started := time.monotonic()) < until:
         sock.sendall(message)
-        got = 0
-        while got < 66:
-            got += len(sock.recv(4096))
+        for listener in {sock, heard_by or sock}:
+            got = 0
+            while got < 66:
+                data = listener.recv(4096)
+                if not data:
+                    sys.exit("the server ended a connection")
+                got += len(data)
         times.append(time.monotonic() - started)
-    cuts = statistics.quantiles(times, n=1000)
+        time.sleep(pause)
+    cuts = statistics.quantiles(times, n=1000, method="inclusive")
     return cuts[499] * 1e6, cuts[989] * 1e6, max(times) * 1e6
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--members", type=int, default=2000, help="of the busy room")
+    parser.add_argument("--members", type=int, default=10000, help="of the busy room")
     args = parser.parse_args()
-    server = Server("--rate", "0")
+    server = Server("--rate", "0", "--ping-after", "0")
     try:
         if os.cpu_count() > 1:
             os.sched_setaffinity(server.process.pid, {0})
             os.sched_setaffinity(0, {1})
         go_first(True)
-        sock = connect(server.port, "/echo")
-        quiet = percentiles(sock, args.seconds)
+        echo = [connect(server.port, "/echo"), args.seconds]
+        pair = [connect(server.port, "/chat/small?format=raw") for _ in range(2)]
+        pair = [pair[0], args.seconds, pair[1], 0.01]
+        quiet = percentiles(*echo)
 
         def show(name, values):
             p50, p99, most = values
-            print(f"{name:26} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  most {most:8.0f} µs  p99 / quiet {p99 / quiet[1]:6.1f}")
+            print(f"{name:30} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  most {most:8.0f} µs  p99 / quiet {p99 / quiet[1]:6.1f}")
 
-        show("quiet", quiet)
+        show("echo, quiet", quiet)
         for name, disturbance in DISTURBANCES.items():
-            disturb(server, sock, args, show, name, flood, (server.port, *disturbance))
+            with disturbed(flood, server.port, *disturbance):
+                show(name, percentiles(*echo))
+        show("echo, quiet again", percentiles(*echo))
+        quiet = percentiles(*pair)
+        show("a room of two, quiet", quiet)
         ready = multiprocessing.Event()
-        name = f"a busy room of {args.members}"
-        disturb(server, sock, args, show, name, crowd, (server.port, args.members, ready), ready)
-        show("quiet again", percentiles(sock, args.seconds))
+        with disturbed(crowd, server.port, args.members, ready):
+            if not ready.wait(120):
+                sys.exit("the room did not fill")
+            show(f"beside a busy room of {args.members}", percentiles(*pair))
     finally:
         server.stop()
 
@@ -139,13 +152,12 @@ def go_first(first):
         print("not root: what the client waits for is not only the server", file=sys.stderr)
 
 
-def disturb(server, sock, args, show, name, work, arguments, ready=None):
+@contextlib.contextmanager
+def disturbed(work, *arguments):
     process = multiprocessing.Process(target=behind, args=(work, arguments), daemon=True)
     process.start()
-    if ready and not ready.wait(60):
-        sys.exit("the room did not fill")
     time.sleep(0.5)
-    show(name, percentiles(sock, args.seconds))
+    yield
     process.kill()
     process.join()
     time.sleep(1)

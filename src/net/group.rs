@@ -96,7 +96,7 @@ impl Group {
     }
 
     /// How many members there are.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.members.len() - self.vacant
     }
 

@@ -43,7 +43,7 @@ impl<T: Transport> Outbound<T> {
     }
 
     /// Offers everything that waits to the sockets: each queue, then the batch of each group that has not been
-    /// flushed within `Limits::coalesce`.
+    /// flushed within `Limits::coalesce`. Small groups go first, since nobody notices that they do.
     pub(in crate::net) fn flush(&mut self) {
         while let Some(slot) = self.unoffered.pop() {
             if self.sinks.contains(slot as usize) {
@@ -51,14 +51,13 @@ impl<T: Transport> Outbound<T> {
             }
         }
         self.has_large_batch = false;
-        let mut index = 0;
-        while let Some(&id) = self.published.get(index) {
-            if self.flush_group(id) {
-                self.published.swap_remove(index);
-            } else {
-                index += 1;
-            }
+        let mut published = std::mem::take(&mut self.published);
+        if published.len() > 1 {
+            published.sort_unstable_by_key(|id| self.groups[id.index()].as_ref().map(|group| group.len()));
         }
+        published.retain(|id| !self.flush_group(*id));
+        debug_assert!(self.published.is_empty(), "a flush publishes nothing");
+        self.published = published;
     }
 
     pub(super) fn finish_if_drained(&mut self, slot: u32) {

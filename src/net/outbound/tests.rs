@@ -244,6 +244,18 @@ fn a_member_of_two_groups_hears_both_and_a_group_ends_with_its_last_member() {
 }
 
 #[test]
+fn a_small_group_does_not_wait_for_a_large_one() {
+    let mut bench = Bench::new(limits());
+    let conn = bench.member();
+    bench.member();
+    bench.out.subscribe(conn, OTHER);
+    bench.say("large");
+    bench.out.publish(OTHER, 0, Opcode::Text, b"small");
+    bench.out.flush();
+    assert_eq!(bench.heard(conn), ["small", "large"]);
+}
+
+#[test]
 fn a_room_just_flushed_waits_for_company_and_a_quiet_one_does_not() {
     let coalesce = Duration::from_millis(5);
     let mut bench = Bench::new(Limits { coalesce, ..limits() });

@@ -5,9 +5,10 @@
         [--size 64] [--deflate]
 
 It starts target/release/throng by itself, opens the connections from this one process, and reads the server's
-/proc/PID/stat (ticks of 10 ms) and /proc/PID/status. Deliveries are counted to the byte: a run that loses one fails.
+/proc/PID/stat (ticks of 10 ms) and /proc/PID/status. Deliveries are counted to the byte, and with json each member's
+offsets too: a run that loses one fails.
 """
-import argparse, os, re, resource, selectors, signal, socket, subprocess, sys, time
+import argparse, collections, os, re, resource, selectors, signal, socket, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("THRONG_BIN", os.path.join(HERE, "..", "target", "release", "throng"))
@@ -52,16 +53,23 @@ def read_frame(sock):
         got += sock.recv(1 << 20)
 
 
-def read_exactly(selector, want):
-    """Reads `want` bytes over all sockets together."""
+def read_exactly(selector, want, offset=None):
+    """Reads `want` bytes over all sockets together; each is to hear of this offset, and of no other."""
     got, deadline = 0, time.monotonic() + 60
+    heard = collections.defaultdict(bytes)
     while got < want:
         for key, _ in selector.select(1):
-            got += len(key.fileobj.recv(1 << 20))
+            data = key.fileobj.recv(1 << 20)
+            got += len(data)
+            if offset:
+                heard[key.fd] += data
         if time.monotonic() > deadline:
             break
     if got != want:
         sys.exit(f"{got} bytes came, not {want}")
+    for data in heard.values():
+        if [int(found) for found in re.findall(rb'"offset":(\d+)', data)] != [offset]:
+            sys.exit(f"a member did not hear exactly offset {offset}: {data}")
 
 
 def main():
@@ -117,6 +125,7 @@ def measure(server, args):
     print(f"idle for {args.idle:g} s: {idle[0]} user and {idle[1]} system ticks of 10 ms, with {pings} pings answered")
 
     text = (TEXT * (1 + args.size // len(TEXT)))[:args.size]
+    is_json = args.format == "json" and not args.deflate
     text = text.encode() if args.format == "raw" else b'{"type":"say","text":"%s"}' % text.encode()
     length = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0xFE]) + len(text).to_bytes(2, "big")
     frame = bytes([0x81]) + length + b"\0\0\0\0" + text
@@ -129,7 +138,7 @@ def measure(server, args):
         started = time.monotonic()
         sender.sendall(frame)
         sizes.append(read_frame(sender))
-        read_exactly(selector, sizes[-1] * (args.members - 1))
+        read_exactly(selector, sizes[-1] * (args.members - 1), said + 1 if is_json else None)
         time.sleep(max(0, started + 1 / args.rate - time.monotonic()))
     spent = [now - then for now, then in zip(server.ticks(), (user, system))]
     deliveries = args.messages * args.members

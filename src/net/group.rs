@@ -22,7 +22,8 @@ pub(super) struct Group {
     pub(super) marks: Marks,
     /// Whether the group stands in the list of those that have a batch.
     pub(super) is_listed: bool,
-    pub(super) flushed_at: Option<Instant>,
+    /// Was written to just now; what comes until then waits for company.
+    pub(super) held_until: Option<Instant>,
     walks: u32,
 }
 

@@ -131,8 +131,7 @@ impl<A: App> EventLoop<A> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            self.now = Instant::now();
-            self.outbound.set_now(self.now);
+            self.ask_clock();
             let mut taken = 0;
             for event in &events {
                 taken += 1;
@@ -149,6 +148,7 @@ impl<A: App> EventLoop<A> {
             self.accept();
             self.tell_caught_up();
             self.outbound.flush();
+            self.ask_clock();
             self.outbound.shed.tell(self.now);
             if let Some(exit) = self.is_shut_down() {
                 return Ok(exit);
@@ -172,7 +172,12 @@ impl<A: App> EventLoop<A> {
             self.shutdown_by,
         ];
         let next = due.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        Some(next.saturating_duration_since(self.now))
+    }
+
+    fn ask_clock(&mut self) {
+        self.now = Instant::now();
+        self.outbound.set_now(self.now);
     }
 
     fn dispatch(&mut self, event: &Readiness) -> Option<Exit> {

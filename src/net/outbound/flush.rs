@@ -42,8 +42,8 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Offers everything that waits to the sockets: each queue, then the batch of each group that has not been
-    /// flushed within `Limits::coalesce`. Small groups go first, since nobody notices that they do.
+    /// Offers everything that waits to the sockets: each queue, then the batch of each group that was not
+    /// flushed just now. Small groups go first, since nobody notices that they do.
     pub(in crate::net) fn flush(&mut self) {
         while let Some(slot) = self.unoffered.pop() {
             if self.sinks.contains(slot as usize) {
@@ -114,12 +114,11 @@ impl<T: Transport> Outbound<T> {
     /// Writes a group's batch to each of its members; `false` if it is held back for company.
     fn flush_group(&mut self, id: PartId) -> bool {
         let Some(mut group) = self.groups[id.index()].take() else { return true };
-        let held = group.flushed_at.is_some_and(|at| self.now < at + self.coalesce);
-        if held && !group.has_large_batch() {
+        let is_held = group.held_until.is_some_and(|until| self.now < until);
+        if is_held && !group.has_large_batch() {
             self.groups[id.index()] = Some(group);
             return false;
         }
-        group.flushed_at = Some(self.now);
         group.is_listed = false;
         let batch = std::mem::take(&mut group.batch).freeze();
         let marks = std::mem::take(&mut group.marks);
@@ -159,6 +158,7 @@ impl<T: Transport> Outbound<T> {
         }
         if !group.is_empty() {
             self.groups[id.index()] = Some(group);
+            self.flushed.push(id);
         }
         true
     }

@@ -49,6 +49,8 @@ pub struct Outbound<T = TcpStream> {
     unoffered: Vec<u32>,
     /// Groups with a batch.
     published: Vec<PartId>,
+    /// Groups that were written to since the time was told.
+    flushed: Vec<PartId>,
     has_large_batch: bool,
     spare_buffers: Vec<BytesMut>,
     /// Connections that were closed from this side; their input is to be told.
@@ -125,6 +127,7 @@ impl<T: Transport> Outbound<T> {
             answers: Vec::new(),
             unoffered: Vec::new(),
             published: Vec::new(),
+            flushed: Vec::new(),
             has_large_batch: false,
             spare_buffers: Vec::new(),
             closed: Vec::new(),
@@ -310,7 +313,17 @@ impl<T: Transport> Outbound<T> {
         if self.answering == Some(conn) { self.answers.len() } else { 0 }
     }
 
+    /// The time, to be told before and after a flush. A group that was written to is left alone for `Limits::coalesce`
+    /// from the beginning of that, and if that took long, for half of the time it took from the end of it, so that
+    /// there is time for others.
     pub(in crate::net) fn set_now(&mut self, now: Instant) {
+        let pause = (now.saturating_duration_since(self.now) / 2).min(self.coalesce);
+        let until = (self.now + self.coalesce).max(now + pause);
+        for id in self.flushed.drain(..) {
+            if let Some(group) = &mut self.groups[id.index()] {
+                group.held_until = Some(until);
+            }
+        }
         self.now = now;
     }
 
@@ -375,9 +388,9 @@ impl<T: Transport> Outbound<T> {
 
     /// When something falls due here: a batch that was held back, a limit of time, or what is to be told of them.
     pub(in crate::net) fn due(&self) -> Option<Instant> {
-        let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.flushed_at);
+        let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.held_until);
         let others = [self.stalled.due(), self.crowded.due(), self.shed.due()];
-        held.map(|at| at + self.coalesce).chain(others.into_iter().flatten()).min()
+        held.chain(others.into_iter().flatten()).min()
     }
 
     /// One that was closed from this side and whose input has not been told, if there is one.

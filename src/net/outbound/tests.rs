@@ -52,6 +52,11 @@ impl Bench {
         texts(&self.pipe(conn).written)
     }
 
+    fn flush(&mut self) {
+        self.out.flush();
+        self.out.set_now(self.now);
+    }
+
     fn wait(&mut self, time: Duration) {
         self.now += time;
         self.out.set_now(self.now);
@@ -87,7 +92,7 @@ fn a_tick_of_a_room_is_one_write_to_each_member() {
     for text in ["one", "two", "three"] {
         bench.say(text);
     }
-    bench.out.flush();
+    bench.flush();
     for member in members {
         assert_eq!(bench.heard(member), ["one", "two", "three"]);
         assert_eq!(bench.pipe(member).writes, 1);
@@ -106,7 +111,7 @@ fn what_a_room_says_is_compressed_once_and_written_to_each_member_from_the_same_
         });
     let text = "to be or not to be ".repeat(20);
     bench.say(&text);
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(plain), [&*text]);
     let written = bench.pipe(deflated).written.clone();
     assert!(written.len() < 50 && written[0] == 0xc1, "{written:x?}");
@@ -128,7 +133,7 @@ fn who_comes_and_goes_within_a_tick_gets_exactly_its_part() {
     bench.say("two");
     bench.out.subscribe(leaves, ROOM);
     bench.say("three");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(stays), ["one", "two", "three"]);
     assert_eq!(bench.heard(leaves), ["one", "three"]);
     assert_eq!(bench.heard(comes), ["two", "three"]);
@@ -146,7 +151,7 @@ fn a_frame_meant_for_one_member_keeps_its_place_in_the_order() {
         bench.tell(one, "to you");
         bench.say("after");
         bench.out.end_answers();
-        bench.out.flush();
+        bench.flush();
         assert_eq!(bench.heard(one), ["before", "to you", "after"]);
         assert_eq!(bench.heard(other), ["before", "after"]);
         bench.pipe(one).written.clear();
@@ -177,10 +182,10 @@ fn what_a_socket_refuses_at_any_byte_follows_in_order_and_holds_up_nobody() {
         bench.out.subscribe(slow, ROOM);
         let quick = bench.member();
         bench.say("first");
-        bench.out.flush();
+        bench.flush();
         bench.tell(slow, "second");
         bench.say("third");
-        bench.out.flush();
+        bench.flush();
         assert_eq!(bench.heard(quick), ["first", "third"]);
         bench.pipe(slow).room = usize::MAX;
         bench.out.writable(slow);
@@ -204,7 +209,7 @@ fn what_a_room_says_does_not_count_among_the_answers() {
         assert_eq!(bench.out.owed(conn), answers + text_len("the room's"));
         bench.out.end_answers();
         bench.say("and more");
-        bench.out.flush();
+        bench.flush();
         let first = room.min(text_len("mine"));
         let last = room.saturating_sub(text_len("mine") + text_len("the room's")).min(text_len("also mine"));
         assert_eq!(bench.out.owed_answers(conn), answers - first - last, "after {room} bytes");
@@ -235,7 +240,7 @@ fn a_member_of_two_groups_hears_both_and_a_group_ends_with_its_last_member() {
     bench.out.subscribe(conn, OTHER);
     bench.say("here");
     bench.out.publish(OTHER, 0, Opcode::Text, b"there");
-    bench.out.flush();
+    bench.flush();
     let mut heard = bench.heard(conn);
     heard.sort();
     assert_eq!(heard, ["here", "there"]);
@@ -251,7 +256,7 @@ fn a_small_group_does_not_wait_for_a_large_one() {
     bench.out.subscribe(conn, OTHER);
     bench.say("large");
     bench.out.publish(OTHER, 0, Opcode::Text, b"small");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(conn), ["small", "large"]);
 }
 
@@ -261,19 +266,35 @@ fn a_room_just_flushed_waits_for_company_and_a_quiet_one_does_not() {
     let mut bench = Bench::new(Limits { coalesce, ..limits() });
     let member = bench.member();
     bench.say("at once");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(member), ["at once"]);
     bench.wait(coalesce / 2);
     bench.say("held");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(member), ["at once"]);
     assert_eq!(bench.out.due(), Some(bench.now + coalesce / 2));
     bench.wait(coalesce / 2);
     bench.say("in company");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(member), ["at once", "held", "in company"]);
     assert_eq!(bench.pipe(member).writes, 2);
     assert_eq!(bench.out.due(), None);
+}
+
+#[test]
+fn a_room_that_takes_long_to_write_to_leaves_time_for_others() {
+    let ms = Duration::from_millis;
+    for (walk, pause) in [(ms(2), ms(3)), (ms(3), ms(2)), (ms(4), ms(2)), (ms(10), ms(5)), (ms(60), ms(5))] {
+        let mut bench = Bench::new(Limits { coalesce: ms(5), ..limits() });
+        let member = bench.member();
+        bench.say("to many");
+        bench.out.flush();
+        bench.wait(walk);
+        bench.say("held");
+        bench.flush();
+        assert_eq!(bench.heard(member), ["to many"]);
+        assert_eq!(bench.out.due(), Some(bench.now + pause), "{walk:?}");
+    }
 }
 
 #[test]
@@ -283,10 +304,10 @@ fn a_queue_at_its_limit_less_one_the_limit_and_one_more() {
         let slow = bench.connect(Pipe::with_room(0));
         bench.out.subscribe(slow, ROOM);
         bench.say(&"a".repeat(38));
-        bench.out.flush();
+        bench.flush();
         assert_eq!(bench.out.owed(slow), 40);
         bench.say(&"b".repeat(len));
-        bench.out.flush();
+        bench.flush();
         assert_eq!(bench.out.takes_more(slow), taken, "{len}");
         assert_eq!(bench.out.has_ended(), !taken, "the loop is to be told");
         assert_eq!(bench.out.pop_closed(), (!taken).then_some(slow));
@@ -315,7 +336,7 @@ fn a_reader_that_stays_behind_is_closed_in_time_and_one_that_catches_up_is_not()
     for conn in [behind, catches_up] {
         bench.tell(conn, &"a".repeat(60));
     }
-    bench.out.flush();
+    bench.flush();
     bench.wait(Duration::from_secs(9));
     bench.pipe(catches_up).room = 30;
     bench.out.writable(catches_up);
@@ -340,7 +361,7 @@ fn a_reader_may_stay_behind_for_ever_if_that_limit_is_off() {
     bench.out.subscribe(behind, ROOM);
     for _ in 0..2 {
         bench.say("a room speaks");
-        bench.out.flush();
+        bench.flush();
         bench.wait(Duration::from_secs(1000));
         bench.out.expire();
         assert!(bench.out.takes_more(behind));
@@ -356,7 +377,7 @@ fn nothing_follows_a_close_frame_and_this_side_ends_first_once_the_peer_has_all_
     bench.out.close(conn, CloseCode::NORMAL, "bye");
     bench.say("unheard");
     bench.tell(conn, "unheard");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.out.pop_closed(), Some(conn));
     bench.out.answer_close(conn, None);
     assert!(!bench.pipe(conn).is_shut_down);
@@ -394,7 +415,7 @@ fn a_close_frame_overtakes_what_the_socket_refuses_if_it_tells_of_a_fault() {
             let conn = bench.connect(Pipe::with_room(room));
             bench.out.subscribe(conn, ROOM);
             said.into_iter().for_each(|text| bench.say(text));
-            bench.out.flush();
+            bench.flush();
             bench.tell(conn, "five");
             if in_read {
                 bench.out.begin_answers(conn);
@@ -408,7 +429,7 @@ fn a_close_frame_overtakes_what_the_socket_refuses_if_it_tells_of_a_fault() {
             bench.out.end_answers();
             bench.pipe(conn).room = usize::MAX;
             bench.out.writable(conn);
-            bench.out.flush();
+            bench.flush();
             let mut expected = said.to_vec();
             if overtakes && room < 20 {
                 expected.truncate(ends.into_iter().position(|end| end >= room).unwrap());
@@ -476,7 +497,7 @@ fn a_close_frame_goes_after_the_handshakes_answer_whatever_its_code() {
         bench.out.fail(conn, CloseCode::PROTOCOL, "no");
         bench.pipe(conn).room = usize::MAX;
         bench.out.writable(conn);
-        bench.out.flush();
+        bench.flush();
         let frames = bench.pipe(conn).written.split_off(upgrade.len());
         assert_eq!(bench.pipe(conn).written, upgrade);
         assert_eq!(texts(&frames), ["welcome", "more", "close 1002 no"]);
@@ -509,7 +530,7 @@ fn an_old_id_does_not_meet_the_new_holder_of_its_slot() {
     bench.out.subscribe(old, ROOM);
     bench.out.close(old, CloseCode::NORMAL, "");
     bench.say("room");
-    bench.out.flush();
+    bench.flush();
     assert_eq!(bench.heard(new), Vec::<String>::new());
     assert!(bench.out.takes_more(new) && !bench.out.takes_more(old));
 }

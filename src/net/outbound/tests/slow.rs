@@ -87,21 +87,21 @@ fn the_hole_is_where_the_application_is_told_and_all_around_it_is_heard() {
         while !bench.lags(slow) {
             say(&mut bench);
             say(&mut bench);
-            bench.out.flush();
+            bench.flush();
         }
         // What was left out is neither sent when the socket takes all, nor when the queue is empty.
         say(&mut bench);
         bench.take(slow, usize::MAX);
-        bench.out.flush();
+        bench.flush();
         let until = say(&mut bench);
         let (conn, missed) = bench.out.pop_caught_up().unwrap();
         assert_eq!((conn, missed.len(), missed[0].group), (slow, 1, ROOM));
         let since = missed[0].position;
         bench.tell(slow, "gap");
         say(&mut bench);
-        bench.out.flush();
+        bench.flush();
         bench.take(slow, usize::MAX);
-        bench.out.flush();
+        bench.flush();
         let heard = bench.heard(slow);
         let gap = heard.iter().position(|text| text == "gap").unwrap();
         let number = |text: &String| text[..3].trim().parse::<u64>().unwrap();
@@ -116,14 +116,14 @@ fn who_comes_in_the_middle_of_a_batch_misses_its_part_of_it() {
     let mut bench = Bench::new(dropping());
     let slow = bench.connect(Pipe::with_room(0));
     bench.tell(slow, &"a".repeat(90));
-    bench.out.flush();
+    bench.flush();
     bench.out.subscribe(bench.out.conn_at(slow.slot).unwrap(), OTHER);
     let _first = bench.member();
     bench.say("before it came");
     bench.out.subscribe(slow, ROOM);
     bench.say("after it came");
     bench.out.publish(OTHER, 7, Opcode::Text, b"elsewhere");
-    bench.out.flush();
+    bench.flush();
     bench.take(slow, usize::MAX);
     let (_, mut groups) = bench.out.pop_caught_up().unwrap();
     groups.sort_by_key(|missed| missed.group.0);
@@ -149,7 +149,7 @@ fn answers_reach_who_lags_and_other_frames_within_the_limit() {
     bench.tell(slow, "another");
     assert!(!bench.out.takes_more(slow), "what is sent to it alone cannot be left out");
     bench.take(slow, usize::MAX);
-    bench.out.flush();
+    bench.flush();
     let close = "close 1013 slow consumer: over 100 bytes waiting";
     assert_eq!(bench.heard(slow)[1..], ["answer", "from one", close]);
     assert_eq!(bench.out.pop_caught_up(), None);

@@ -90,7 +90,7 @@ impl Play {
             }
             Step::Flush => {
                 self.tell_gaps();
-                self.bench.out.flush();
+                self.bench.flush();
                 self.batched = 0;
                 // What finds nothing of others' is taken whole. A close frame may follow.
                 let limit = LIMIT.max(self.largest) + 60;

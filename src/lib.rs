@@ -50,8 +50,8 @@
 //! - **A broadcast is encoded once** a format, and compressed once ([`ws::deflate`]): no message refers to another, so
 //!   that what one member can inflate, all can, and no connection has a compressor. A member costs a walk over an array in accept order, one
 //!   `write`, and nothing else: no copy, no allocation, no reference count.
-//! - **A room that was just flushed waits a few milliseconds** for more to say in the same `write`; a quiet one does
-//!   not wait at all.
+//! - **A room that was just flushed waits a few milliseconds** for more to say in the same `write`, and leaves time for
+//!   others if it takes long to write to; a quiet one does not wait at all.
 //! - **Timeouts are FIFOs** ([`net::timers`]), since those of one kind are equally long.
 //!
 //! # What makes it safe

@@ -1,5 +1,6 @@
 //! The command line: every setting with its default and its reason, as a flag and as an environment variable.
 
+use crate::bench::options::Bench;
 use crate::chat;
 use crate::net;
 use crate::server::{self, Origin};
@@ -9,7 +10,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A WebSocket chat and broadcast server for very many connections on one thread.
+/// A WebSocket chat and broadcast server for very many connections on one thread, and a load client for any such server.
 ///
 /// Without a command it serves. Sizes are written 65536, 64KiB or 1MiB, times 500ms, 10s or 1m.
 /// A limit of 0 is none.
@@ -22,19 +23,19 @@ pub struct Cli {
     serve: Serve,
 }
 
+/// What is to be done.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Serve chat, echo and the page (the default)
     Serve(Box<Serve>),
+    /// Load a server, this one or any other, and measure it
+    Bench(Box<Bench>),
 }
 
 impl Cli {
-    /// What is to be served.
-    pub fn into_serve(self) -> Serve {
-        match self.command {
-            Some(Command::Serve(serve)) => *serve,
-            None => self.serve,
-        }
+    /// What is to be done.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or_else(|| Command::Serve(Box::new(self.serve)))
     }
 }
 
@@ -316,7 +317,8 @@ fn slow(text: &str) -> Result<net::Slow, String> {
     }
 }
 
-fn size(text: &str) -> Result<usize, String> {
+/// Bytes, as people write them.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -333,7 +335,8 @@ fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a size as in 65536, 64KiB or 1MiB".to_owned())
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+/// A time, as people write it.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -348,17 +351,24 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
+    fn serve(arguments: &[&str]) -> Serve {
+        match Cli::parse_from(arguments).into_command() {
+            Command::Serve(serve) => *serve,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_command_line_is_sound_and_serving_is_the_default() {
         Cli::command().debug_assert();
-        let bare = Cli::parse_from(["throng", "--listen", "[::1]:0", "-vv"]).into_serve();
-        let named = Cli::parse_from(["throng", "serve", "--listen", "[::1]:0", "-vv"]).into_serve();
+        let bare = serve(&["throng", "--listen", "[::1]:0", "-vv"]);
+        let named = serve(&["throng", "serve", "--listen", "[::1]:0", "-vv"]);
         assert_eq!((bare.listen, bare.verbose), (named.listen, named.verbose));
     }
 
     #[test]
     fn the_defaults_shown_are_those_of_the_library() {
-        let serve = Cli::parse_from(["throng"]).into_serve();
+        let serve = serve(&["throng"]);
         assert_eq!(format!("{:?}", serve.net(0, 16)), format!("{:?}", net::Limits::default()));
         let chat = serve.chat(jiff::tz::TimeZone::UTC);
         assert_eq!(format!("{chat:?}"), format!("{:?}", chat::Settings::default()));

@@ -1,4 +1,4 @@
-//! throng: a WebSocket chat and broadcast server for very many connections on one thread.
+//! throng: a WebSocket chat and broadcast server for very many connections on one thread, and a load client.
 //!
 //! This page is the architecture. It follows a byte:
 //!
@@ -35,6 +35,7 @@
 //! | [`http`] | the page and its assets | `ws` (request and response) | chat, mio |
 //! | [`chat`] | rooms, members, presence, history, formats | serde_json, jiff | sockets, frames, clocks |
 //! | [`server`] | the joint of the four above | all | |
+//! | [`mod@bench`] | the load client: clients, pacing, recording, reports | `ws`, mio, rustls | chat |
 //! | [`config`], `main` | the command line | all | |
 //!
 //! To read it: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`, [`net::outbound`], [`chat`],
@@ -65,6 +66,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bench;
 pub mod chat;
 pub mod config;
 pub mod http;

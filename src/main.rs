@@ -1,21 +1,49 @@
 //! The `throng` command.
 
-use clap::Parser;
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use log::LevelFilter;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use std::error::Error;
 use std::process::ExitCode;
+use throng::bench::Settings;
 use throng::chat::Hub;
-use throng::config::{Cli, Serve};
+use throng::config::{Cli, Command, Serve};
 use throng::http::Site;
 use throng::net::{EventLoop, Exit};
 use throng::server::Server;
 
 fn main() -> ExitCode {
-    let serve = Cli::parse().into_serve();
+    let matches = Cli::command().get_matches();
+    let command = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).into_command();
+    match command {
+        Command::Serve(serve) => serve_until_ended(&serve),
+        Command::Bench(bench) => throng::bench::main(&bench, &given(&matches)),
+    }
+}
+
+/// The settings of a scenario of the load client by name, without what does not change its figures.
+fn given(matches: &ArgMatches) -> Settings {
+    let cli = Cli::command();
+    let (mut command, mut matches) = (&cli, matches);
+    while let Some((name, inner)) = matches.subcommand()
+        && let Some(subcommand) = command.find_subcommand(name)
+    {
+        (command, matches) = (subcommand, inner);
+    }
+    let changes_figures =
+        |arg: &&Arg| arg.get_help_heading() != Some("Reports") && arg.get_id() != "server_pid";
+    let setting = |arg: &Arg| {
+        let values = matches.try_get_raw(arg.get_id().as_str()).ok()??;
+        let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+        Some((arg.get_id().as_str().replace('_', "-"), values.join(", ")))
+    };
+    command.get_arguments().filter(changes_figures).filter_map(setting).collect()
+}
+
+fn serve_until_ended(serve: &Serve) -> ExitCode {
     start_logging(serve.verbose);
-    match run(&serve) {
+    match run(serve) {
         Ok(Exit::Finished) => ExitCode::SUCCESS,
         Ok(Exit::CutOff(connections)) => {
             log::warn!("{connections} connections did not end in time and were cut off");

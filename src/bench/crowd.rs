@@ -1,0 +1,564 @@
+//! The simulated clients of one thread, and the loop that they share.
+//!
+//! As in the server, a client at rest owns no buffer: all read into one, messages are handed out where they lie, and
+//! bytes are kept only while a message is unfinished or a socket refuses.
+
+use super::recorder::Recorder;
+use super::sources::Sources;
+use super::stream::{Stream, Tls};
+use super::target::Target;
+use crate::ws::deflate::{Compressor, Inflater, Params};
+use crate::ws::handshake::{ClientRequest, ResponseError};
+use crate::ws::{CloseCode, Event, Message, Opcode, Protocol, Role, frame};
+use mio::{Events, Interest, Poll, Token};
+use rand::Rng;
+use rand::rngs::StdRng;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+/// The one receive buffer, in bytes.
+const RECEIVE_BUFFER: usize = 64 << 10;
+/// Longer answers to a handshake are none.
+const MAX_HEAD: usize = 64 << 10;
+/// Few, so that what is due meanwhile is not late.
+const EVENTS: usize = 128;
+/// What the system is to take in for a client that does not read, in bytes.
+const LITTLE_ROOM: usize = 4096;
+/// The offer to compress: each message on its own, so that one compressor serves all clients.
+const OFFER: Params = Params {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: None,
+    client_max_window_bits: None,
+};
+
+/// How the server is reached; the same for all clients.
+#[derive(Debug)]
+pub struct Access {
+    /// The server.
+    pub target: Target,
+    /// Addresses to connect from.
+    pub sources: Sources,
+    /// If the target asks for it.
+    pub tls: Option<Tls>,
+    /// Further fields of the request.
+    pub fields: Vec<(String, String)>,
+    /// In order of preference.
+    pub subprotocols: Vec<String>,
+    /// Compression is offered.
+    pub deflate: bool,
+    /// For a connection to open.
+    pub timeout: Duration,
+    /// The longest message taken, in bytes.
+    pub max_message: usize,
+    /// Clients from this number on will stop reading: the system is to take in little for them.
+    pub readers: usize,
+}
+
+/// Nanoseconds since the run began.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(pub Instant);
+
+impl Clock {
+    /// Now.
+    pub fn now(self) -> u64 {
+        self.0.elapsed().as_nanos() as u64
+    }
+}
+
+/// What clients do: called for each thing that happens to one. What it gives to the pen goes to that client.
+pub trait Behaviour {
+    /// The handshake was answered, at this time.
+    fn open(&mut self, client: usize, now: u64, pen: &mut Pen<'_>);
+    /// A message came, at this time.
+    fn hear(&mut self, client: usize, message: &Message<'_>, now: u64, pen: &mut Pen<'_>);
+    /// An open connection ended.
+    fn lose(&mut self, client: usize);
+}
+
+/// Writes frames to one client.
+pub struct Pen<'a> {
+    frames: &'a mut Vec<u8>,
+    compressor: Option<&'a mut Compressor>,
+    rng: &'a mut StdRng,
+}
+
+impl Pen<'_> {
+    /// Sends a message.
+    pub fn send(&mut self, opcode: Opcode, payload: &[u8]) {
+        let key = self.rng.next_u32().to_ne_bytes();
+        match self.compressor.as_mut().and_then(|compressor| compressor.compress(payload)) {
+            Some(compressed) if compressed.len() < payload.len() => {
+                frame::encode_masked_compressed(opcode, compressed, key, self.frames);
+            }
+            _ => frame::encode_masked(opcode, payload, key, self.frames),
+        }
+    }
+}
+
+/// The clients of one thread.
+pub struct Crowd<'a> {
+    access: &'a Access,
+    clock: Clock,
+    poll: Poll,
+    events: Events,
+    /// The number of the first client among those of all threads.
+    first: usize,
+    clients: Vec<Client>,
+    open: usize,
+    /// Deadlines of those that have not opened, in the order in which they began.
+    opening: VecDeque<(u64, usize, u32)>,
+    unopened: usize,
+    /// What became of connections.
+    pub recorder: Recorder,
+    buffer: Vec<u8>,
+    frames: Vec<u8>,
+    inflater: Inflater,
+    compressor: Compressor,
+    rng: StdRng,
+}
+
+#[derive(Default)]
+struct Client {
+    state: State,
+    /// Counts its connections, so that an event of an old one does not meet the new.
+    generation: u32,
+    /// What the socket refused.
+    unsent: Vec<u8>,
+    /// Nothing is read but what [`Crowd::read_some`] reads.
+    is_stalled: bool,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Absent,
+    Opening(Box<Opening>),
+    Open {
+        stream: Stream,
+        protocol: Protocol,
+        deflate: bool,
+    },
+}
+
+struct Opening {
+    stream: Stream,
+    since: u64,
+    nonce: [u8; 16],
+    is_connected: bool,
+    head: Vec<u8>,
+}
+
+impl<'a> Crowd<'a> {
+    /// So many clients, none of whom has connected. `first` is the number of the first among those of all threads.
+    pub fn new(
+        access: &'a Access,
+        clock: Clock,
+        first: usize,
+        len: usize,
+        rng: StdRng,
+    ) -> io::Result<Crowd<'a>> {
+        Ok(Crowd {
+            access,
+            clock,
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS),
+            first,
+            clients: std::iter::repeat_with(Client::default).take(len).collect(),
+            open: 0,
+            opening: VecDeque::new(),
+            unopened: 0,
+            recorder: Recorder::default(),
+            buffer: vec![0; RECEIVE_BUFFER],
+            frames: Vec::new(),
+            inflater: Inflater::default(),
+            compressor: Compressor::new(15),
+            rng,
+        })
+    }
+
+    /// Clients whose connection is open.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Clients that are connecting.
+    pub fn unopened(&self) -> usize {
+        self.unopened
+    }
+
+    /// Whether a client's connection is open.
+    pub fn is_open(&self, client: usize) -> bool {
+        matches!(self.clients[client].state, State::Open { .. })
+    }
+
+    /// Whether a client has no connection, and none is being opened.
+    pub fn is_absent(&self, client: usize) -> bool {
+        matches!(self.clients[client].state, State::Absent)
+    }
+
+    /// Begins a connection.
+    pub fn connect(&mut self, client: usize) {
+        debug_assert!(self.is_absent(client));
+        self.recorder.begun += 1;
+        let since = self.clock.now();
+        let number = self.first + client;
+        let Access { target, sources, tls, .. } = self.access;
+        let address = target.addresses[number % target.addresses.len()];
+        let tls = tls.as_ref().map(|tls| (tls, target.host.as_str()));
+        let room = (number >= self.access.readers).then_some(LITTLE_ROOM);
+        let begun = Stream::connect(address, sources.for_client(number), room, tls).and_then(|mut stream| {
+            let generation = self.clients[client].generation.wrapping_add(1);
+            self.clients[client].generation = generation;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(&mut stream, token(client, generation), interest)?;
+            Ok((stream, generation))
+        });
+        match begun {
+            Ok((stream, generation)) => {
+                let mut nonce = [0; 16];
+                self.rng.fill_bytes(&mut nonce);
+                let opening = Opening { stream, since, nonce, is_connected: false, head: Vec::new() };
+                self.clients[client].state = State::Opening(Box::new(opening));
+                let deadline = since + self.access.timeout.as_nanos() as u64;
+                self.opening.push_back((deadline, client, generation));
+                self.unopened += 1;
+            }
+            Err(error) => count(&mut self.recorder.failed, cause(&error)),
+        }
+    }
+
+    /// Fails the connections that took too long to open.
+    pub fn expire(&mut self) {
+        let now = self.clock.now();
+        while let Some((deadline, client, generation)) = self.opening.front().copied() {
+            let Client { state, generation: current, .. } = &self.clients[client];
+            let is_opening = matches!(state, State::Opening(_)) && *current == generation;
+            if is_opening && deadline > now {
+                break;
+            }
+            self.opening.pop_front();
+            if is_opening {
+                self.fail(client, "no answer to the handshake in time".to_owned());
+            }
+        }
+    }
+
+    /// Sends a message to an open connection; whether it is open.
+    pub fn send(&mut self, client: usize, opcode: Opcode, payload: &[u8]) -> bool {
+        let State::Open { deflate, .. } = self.clients[client].state else { return false };
+        let mut frames = std::mem::take(&mut self.frames);
+        self.pen(&mut frames, deflate).send(opcode, payload);
+        self.write(client, &mut frames);
+        self.frames = frames;
+        true
+    }
+
+    /// Handles what is ready, waiting for it at most so long.
+    pub fn poll(&mut self, wait: Duration, behaviour: &mut impl Behaviour) -> io::Result<usize> {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        match self.poll.poll(&mut events, Some(wait)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => {}
+            Ok(()) => {
+                for event in &events {
+                    let Token(token) = event.token();
+                    let (client, generation) = (token as u32 as usize, (token >> 32) as u32);
+                    if self.clients[client].generation != generation {
+                        continue;
+                    }
+                    if event.is_writable() {
+                        self.writable(client);
+                    }
+                    let is_hung_up = event.is_read_closed() || event.is_error();
+                    if is_hung_up || event.is_readable() && !self.clients[client].is_stalled {
+                        self.read(client, is_hung_up, usize::MAX, behaviour);
+                    }
+                }
+            }
+        }
+        let taken = events.iter().count();
+        self.events = events;
+        Ok(taken)
+    }
+
+    /// Has a client read no more of itself.
+    pub fn stall(&mut self, client: usize) {
+        self.clients[client].is_stalled = true;
+    }
+
+    /// Has a client read that has stalled, so many bytes at most.
+    pub fn read_some(&mut self, client: usize, most: usize, behaviour: &mut impl Behaviour) {
+        self.read(client, false, most, behaviour);
+    }
+
+    /// Has a client read again that has stalled.
+    pub fn resume(&mut self, client: usize, behaviour: &mut impl Behaviour) {
+        self.clients[client].is_stalled = false;
+        self.read(client, false, usize::MAX, behaviour);
+    }
+
+    /// Has a client say goodbye and go, without waiting for the answer.
+    pub fn leave(&mut self, client: usize) {
+        self.say_goodbye(client);
+        self.drop_connection(client);
+    }
+
+    /// Begins the closing handshake of every open connection, and gives up those that are not.
+    pub fn say_farewell(&mut self) {
+        for client in 0..self.clients.len() {
+            match self.is_open(client) {
+                true => self.say_goodbye(client),
+                false => self.drop_connection(client),
+            }
+        }
+    }
+
+    fn say_goodbye(&mut self, client: usize) {
+        let mut frames = std::mem::take(&mut self.frames);
+        self.pen(&mut frames, false).control(Opcode::Close, &frame::close_payload(CloseCode::NORMAL, ""));
+        self.write(client, &mut frames);
+        self.frames = frames;
+    }
+
+    /// Ends a connection without a word, whatever its state.
+    pub fn drop_connection(&mut self, client: usize) {
+        match std::mem::take(&mut self.clients[client].state) {
+            State::Absent => {}
+            State::Opening(_) => self.unopened -= 1,
+            State::Open { .. } => self.open -= 1,
+        }
+        self.clients[client].unsent = Vec::new();
+    }
+
+    fn pen<'p>(&'p mut self, frames: &'p mut Vec<u8>, deflate: bool) -> Pen<'p> {
+        Pen { frames, compressor: deflate.then_some(&mut self.compressor), rng: &mut self.rng }
+    }
+
+    /// Writes frames after what waits, and empties them. If the connection is broken, reading tells.
+    fn write(&mut self, client: usize, frames: &mut Vec<u8>) {
+        let Client { state, unsent, .. } = &mut self.clients[client];
+        if let Some(stream) = state.stream() {
+            let written = if unsent.is_empty() { write_some(stream, frames) } else { 0 };
+            unsent.extend_from_slice(&frames[written..]);
+        }
+        frames.clear();
+    }
+
+    fn writable(&mut self, client: usize) {
+        if let State::Opening(opening) = &mut self.clients[client].state
+            && !opening.is_connected
+        {
+            match opening.stream.connected() {
+                Ok(false) => return,
+                Ok(true) => {
+                    opening.is_connected = true;
+                    let nonce = opening.nonce;
+                    let mut head = Vec::new();
+                    self.with_request(client, nonce, |request| request.encode(&mut head));
+                    self.write(client, &mut head);
+                }
+                Err(error) => return self.fail(client, cause(&error)),
+            }
+        }
+        self.flush(client);
+    }
+
+    /// Offers what waits to the socket.
+    fn flush(&mut self, client: usize) {
+        let Client { state, unsent, .. } = &mut self.clients[client];
+        let Some(stream) = state.stream() else { return };
+        if !unsent.is_empty() {
+            let written = write_some(stream, unsent);
+            unsent.drain(..written);
+            if unsent.is_empty() {
+                *unsent = Vec::new();
+            }
+        }
+        let _blocked_or_broken = stream.flush();
+    }
+
+    fn read(&mut self, client: usize, is_hung_up: bool, mut most: usize, behaviour: &mut impl Behaviour) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(stream) = self.clients[client].state.stream()
+            && most > 0
+        {
+            let space = most.min(RECEIVE_BUFFER);
+            match stream.read(&mut buffer[..space]) {
+                Ok(0) => self.end(client, "ended by the server".to_owned(), behaviour),
+                Ok(len) => {
+                    self.take(client, &mut buffer[..len], behaviour);
+                    most -= len;
+                    // Less than was asked for: the socket is empty, and will tell when it is not.
+                    if len < space && !is_hung_up {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => self.end(client, cause(&error), behaviour),
+            }
+        }
+        self.buffer = buffer;
+        self.flush(client);
+    }
+
+    fn take(&mut self, client: usize, bytes: &mut [u8], behaviour: &mut impl Behaviour) {
+        let now = self.clock.now();
+        let State::Opening(opening) = &mut self.clients[client].state else {
+            return self.take_frames(client, bytes, now, behaviour);
+        };
+        opening.head.extend_from_slice(bytes);
+        let (nonce, mut head) = (opening.nonce, std::mem::take(&mut opening.head));
+        match self.with_request(client, nonce, |request| request.check_response(&head)) {
+            Ok(None) if head.len() < MAX_HEAD => {
+                if let State::Opening(opening) = &mut self.clients[client].state {
+                    opening.head = head;
+                }
+            }
+            Ok(None) => self.fail(client, "an answer to the handshake that does not end".to_owned()),
+            Err(ResponseError::Status(status)) => {
+                self.fail(client, format!("the handshake was answered with status {status}"));
+            }
+            Err(error) => self.fail(client, format!("the handshake was answered badly: {error}")),
+            Ok(Some(opened)) => {
+                let State::Opening(opening) = std::mem::take(&mut self.clients[client].state) else { return };
+                let Opening { stream, since, .. } = *opening;
+                self.recorder.opened += 1;
+                self.recorder.handshake.saturating_record((now - since).max(1));
+                self.unopened -= 1;
+                self.open += 1;
+                let protocol = Protocol::new(Role::Client, self.access.max_message)
+                    .with_deflate(opened.deflate.as_ref());
+                let deflate = opened.deflate.is_some();
+                self.clients[client].state = State::Open { stream, protocol, deflate };
+                let mut frames = std::mem::take(&mut self.frames);
+                behaviour.open(client, now, &mut self.pen(&mut frames, deflate));
+                self.write(client, &mut frames);
+                self.frames = frames;
+                self.take_frames(client, &mut head[opened.head_len..], now, behaviour);
+            }
+        }
+    }
+
+    fn take_frames(&mut self, client: usize, mut bytes: &mut [u8], now: u64, behaviour: &mut impl Behaviour) {
+        let mut frames = std::mem::take(&mut self.frames);
+        let mut ended = None;
+        while let State::Open { protocol, deflate, .. } = &mut self.clients[client].state {
+            let compressor = deflate.then_some(&mut self.compressor);
+            let mut pen = Pen { frames: &mut frames, compressor, rng: &mut self.rng };
+            match protocol.receive(&mut bytes, &mut self.inflater) {
+                Ok(None) => break,
+                Ok(Some(Event::Message(message))) => behaviour.hear(client, &message, now, &mut pen),
+                Ok(Some(Event::Fragment | Event::Pong(_))) => {}
+                Ok(Some(Event::Ping(payload))) => pen.control(Opcode::Pong, &payload),
+                Ok(Some(Event::Close(close))) => {
+                    let code = close.as_ref().map(|close| close.code);
+                    let answer = code.map_or(Vec::new(), |code| frame::close_payload(code, ""));
+                    pen.control(Opcode::Close, &answer);
+                    let code = code.map_or("no code".to_owned(), |code| code.0.to_string());
+                    ended = Some(format!("closed by the server with {code}"));
+                    break;
+                }
+                Err(error) => {
+                    pen.control(Opcode::Close, &frame::close_payload(error.close_code(), ""));
+                    ended = Some(format!("the server broke the protocol: {error}"));
+                    break;
+                }
+            }
+        }
+        if !frames.is_empty() {
+            self.write(client, &mut frames);
+        }
+        self.frames = frames;
+        if let Some(cause) = ended {
+            self.end(client, cause, behaviour);
+        }
+    }
+
+    /// The connection ended, open or not.
+    fn end(&mut self, client: usize, cause: String, behaviour: &mut impl Behaviour) {
+        if !self.is_open(client) {
+            return self.fail(client, format!("{cause} in the handshake"));
+        }
+        self.drop_connection(client);
+        count(&mut self.recorder.lost, cause);
+        behaviour.lose(client);
+    }
+
+    fn fail(&mut self, client: usize, cause: String) {
+        self.drop_connection(client);
+        count(&mut self.recorder.failed, cause);
+    }
+
+    /// Lends the request that this client makes.
+    fn with_request<T>(
+        &self,
+        client: usize,
+        nonce: [u8; 16],
+        use_it: impl FnOnce(&ClientRequest<'_>) -> T,
+    ) -> T {
+        let Access { target, fields, subprotocols, deflate, .. } = self.access;
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let subprotocols: Vec<_> = subprotocols.iter().map(String::as_str).collect();
+        let path = target.path.replace("{client}", &(self.first + client).to_string());
+        use_it(&ClientRequest {
+            host: &target.authority,
+            target: &path,
+            nonce,
+            subprotocols: &subprotocols,
+            deflate: deflate.then_some(OFFER),
+            fields: &fields,
+        })
+    }
+}
+
+impl Pen<'_> {
+    fn control(&mut self, opcode: Opcode, payload: &[u8]) {
+        frame::encode_masked(opcode, payload, self.rng.next_u32().to_ne_bytes(), self.frames);
+    }
+}
+
+impl State {
+    fn stream(&mut self) -> Option<&mut Stream> {
+        match self {
+            State::Absent => None,
+            State::Opening(opening) => Some(&mut opening.stream),
+            State::Open { stream, .. } => Some(stream),
+        }
+    }
+}
+
+fn token(client: usize, generation: u32) -> Token {
+    Token((generation as usize) << 32 | client)
+}
+
+/// Writes what the socket takes. If the connection is broken, reading tells.
+fn write_some(stream: &mut Stream, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match stream.write(&bytes[written..]) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+            Ok(more) => written += more,
+        }
+    }
+    written
+}
+
+fn count(causes: &mut super::recorder::Causes, cause: String) {
+    *causes.entry(cause).or_default() += 1;
+}
+
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "reset by the server".to_owned(),
+        ErrorKind::TimedOut => "connection timed out".to_owned(),
+        ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => {
+            "no port left on this address (--source-ip gives more)".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}

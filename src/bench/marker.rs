@@ -1,0 +1,152 @@
+//! What a message carries, so that it is known wherever the server puts it: in JSON, in HTML, after a prefix.
+
+/// Who sent a message, which of theirs it is, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The client that sent it.
+    pub sender: u32,
+    /// How many it had sent before.
+    pub number: u32,
+    /// When it was to be sent by the plan, in nanoseconds since the run began.
+    pub due: u64,
+    /// How much later it was sent, in nanoseconds.
+    pub lag: u64,
+}
+
+/// Tells the messages of one run from those of others, which a history may hold.
+pub type Tag = [u8; 4];
+
+/// How long a marker is, in bytes.
+pub const LENGTH: usize = 1 + TAG + SENDER + NUMBER + DUE + LAG;
+
+const BEGIN: u8 = b'~';
+const TAG: usize = 4;
+/// Digits of six bits.
+const SENDER: usize = 4;
+const NUMBER: usize = 6;
+const DUE: usize = 10;
+const LAG: usize = 7;
+
+/// No server escapes one of these, in whatever it embeds them.
+const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 64 {
+        values[DIGITS[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = 64;
+
+/// A tag from some chance.
+pub fn tag(chance: u32) -> Tag {
+    [0, 6, 12, 18].map(|shift| DIGITS[(chance >> shift) as usize % 64])
+}
+
+impl Marker {
+    /// Appends it.
+    pub fn write(&self, tag: Tag, out: &mut Vec<u8>) {
+        out.push(BEGIN);
+        out.extend_from_slice(&tag);
+        write_number(self.sender.into(), SENDER, out);
+        write_number(self.number.into(), NUMBER, out);
+        write_number(self.due, DUE, out);
+        write_number(self.lag, LAG, out);
+    }
+
+    /// The first marker of this run in a message, which is looked for at `hint` first and everywhere then. `hint`
+    /// becomes where it was.
+    pub fn find(message: &[u8], tag: Tag, hint: &mut usize) -> Option<Marker> {
+        if let Some(marker) = Marker::read(message, *hint, tag) {
+            return Some(marker);
+        }
+        let mut from = 0;
+        while let Some(at) = message.get(from..)?.iter().position(|byte| *byte == BEGIN) {
+            if let Some(marker) = Marker::read(message, from + at, tag) {
+                *hint = from + at;
+                return Some(marker);
+            }
+            from += at + 1;
+        }
+        None
+    }
+
+    fn read(message: &[u8], at: usize, tag: Tag) -> Option<Marker> {
+        let mut rest =
+            message.get(at..at.checked_add(LENGTH)?)?.strip_prefix(&[BEGIN])?.strip_prefix(&tag)?;
+        let mut next = |digits| {
+            let (number, after) = rest.split_at(digits);
+            rest = after;
+            read_number(number)
+        };
+        Some(Marker {
+            sender: next(SENDER)? as u32,
+            number: u32::try_from(next(NUMBER)?).ok()?,
+            due: next(DUE)?,
+            lag: next(LAG)?,
+        })
+    }
+}
+
+/// Writes the highest number of so many digits if it is higher.
+fn write_number(number: u64, digits: usize, out: &mut Vec<u8>) {
+    let number = number.min((1 << (6 * digits)) - 1);
+    out.extend((0..digits).rev().map(|digit| DIGITS[(number >> (6 * digit)) as usize % 64]));
+}
+
+fn read_number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| match VALUES[usize::from(*digit)] {
+        NO_DIGIT => None,
+        value => Some(number << 6 | u64::from(value)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAG: Tag = *b"a-_9";
+    const MARKER: Marker = Marker { sender: 123_456, number: u32::MAX, due: 1 << 59 | 7, lag: 3_000_000_001 };
+
+    fn written(marker: Marker) -> String {
+        let mut out = Vec::new();
+        marker.write(TAG, &mut out);
+        assert_eq!(out.len(), LENGTH);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn it_is_found_wherever_the_server_puts_it() {
+        let id = written(MARKER);
+        for message in [
+            id.clone(),
+            format!("12:00:01 guest say: {id}....."),
+            format!(r#"{{"type":"message","text":"{id}"}}"#),
+            format!("<b>~</b> a~b {}~{id}", &id[..LENGTH - 1]),
+        ] {
+            for mut hint in [0, 3, 40, usize::MAX] {
+                assert_eq!(Marker::find(message.as_bytes(), TAG, &mut hint), Some(MARKER), "{message}");
+                assert_eq!(&message[hint..hint + LENGTH], id);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_taken_for_one() {
+        let id = written(MARKER);
+        for message in
+            ["", "~", "hello", &id[1..], &id[..LENGTH - 1], &id.replace('a', "b"), &id.replace('9', "+")]
+        {
+            assert_eq!(Marker::find(message.as_bytes(), TAG, &mut 0), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_lag_too_long_to_write_is_the_longest() {
+        let id = written(Marker { lag: u64::MAX, ..MARKER });
+        let found = Marker::find(id.as_bytes(), TAG, &mut 0).unwrap();
+        assert_eq!(found, Marker { lag: (1 << 42) - 1, ..MARKER });
+    }
+}

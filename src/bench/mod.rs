@@ -1,0 +1,362 @@
+//! The load client: `throng bench`.
+//!
+//! A [`run`] has threads of simulated clients ([`crowd`]), which use the same [`crate::ws`] as the server, in the other
+//! role. What they do is a [`work`], by scenario. When a message is due is a pure calculation ([`pacer`]); what it
+//! carries ([`marker`]) lets each delivery be known, timed from when it was due, and checked ([`audit`]). What threads
+//! measured ([`recorder`]) becomes a [`report`] ([`summary`]).
+
+pub mod audit;
+pub mod crowd;
+pub mod marker;
+pub mod options;
+pub mod pacer;
+pub mod progress;
+pub mod recorder;
+pub mod report;
+pub mod run;
+pub mod search;
+pub mod sources;
+pub mod stream;
+pub mod summary;
+pub mod target;
+pub mod template;
+pub mod usage;
+pub mod work;
+
+use crowd::{Access, Clock};
+use options::{Bench, Compare, Conditions, Order, Scenario};
+use progress::Progress;
+use recorder::Recorder;
+use report::expect::Expectation;
+use report::{Report, SCHEMA, compare, csv, hdr, html, table};
+use run::Plan;
+use search::Search;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use sources::Sources;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
+use stream::Tls;
+
+/// Descriptors that are not connections.
+const RESERVED_DESCRIPTORS: u64 = 64;
+/// A thread that has little to do rests so long, to find more: to be woken costs more than to read a message.
+const REST: Duration = Duration::from_micros(100);
+/// The longest message taken, in bytes.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// How near a search comes to what it seeks.
+const PRECISION: f64 = 1.05;
+/// A search for a rate ends here.
+const MOST_RATE: f64 = 1e8;
+
+/// The settings of a run by the name of their flag.
+pub type Settings = BTreeMap<String, String>;
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum Failure {
+    /// What was asked for cannot be done.
+    Usage(String),
+    /// No connection to the server was opened.
+    Unreachable(String),
+    /// The system refused something.
+    System(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Failure::Usage(why) | Failure::Unreachable(why) | Failure::System(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Does what the command line says: plays a scenario or compares reports, prints what was found and writes it to files.
+/// `settings` are those of the command line by name, for the reports.
+pub fn main(bench: &Bench, settings: &Settings) -> ExitCode {
+    let done = match &bench.order {
+        Order::Play(scenario) => play_and_report(scenario, settings),
+        Order::Compare(compare) => compare_reports(compare).map(|()| Vec::new()),
+    };
+    match done {
+        Ok(unmet) if unmet.is_empty() => ExitCode::SUCCESS,
+        Ok(unmet) => {
+            unmet.iter().for_each(|sentence| eprintln!("throng bench: {sentence}"));
+            ExitCode::from(1)
+        }
+        Err(failure) => {
+            eprintln!("throng bench: {failure}");
+            ExitCode::from(match failure {
+                Failure::System(_) => 1,
+                Failure::Usage(_) => 2,
+                Failure::Unreachable(_) => 3,
+            })
+        }
+    }
+}
+
+/// Returns which expectations were not met.
+fn play_and_report(scenario: &Scenario, settings: &Settings) -> Result<Vec<String>, Failure> {
+    let reports = &scenario.common().reports;
+    let interrupted = interrupted_by_signals().map_err(system)?;
+    let played = match &scenario.common().find_max {
+        None => play(scenario, settings, &interrupted)?,
+        Some(Conditions(conditions)) => find_max(scenario, settings, conditions, &interrupted)?,
+    };
+    let report = &played.report;
+    if !reports.quiet {
+        let colour =
+            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+        print(&table::table(report, colour))?;
+    }
+    if let Some(file) = &reports.json {
+        write(file, &to_json(report)?)?;
+    }
+    if let Some(file) = &reports.csv {
+        write(file, &csv::csv(report))?;
+    }
+    if let Some(file) = &reports.hdr {
+        write(file, &played.hdr_log()?)?;
+    }
+    if let Some(file) = &reports.html {
+        write(file, &html::page(&[(report.scenario.clone(), report.clone())]))?;
+    }
+    Ok(reports.expect.iter().filter_map(|expectation| expectation.check(report).err()).collect())
+}
+
+fn compare_reports(compare: &Compare) -> Result<(), Failure> {
+    let mut reports = Vec::new();
+    for file in &compare.files {
+        let wrong = |why: &dyn fmt::Display| Failure::Usage(format!("cannot read {}: {why}", file.display()));
+        let text = std::fs::read(file).map_err(|error| wrong(&error))?;
+        let report: Report = serde_json::from_slice(&text)
+            .map_err(|error| wrong(&format!("not a report of throng bench: {error}")))?;
+        if report.schema != SCHEMA {
+            return Err(wrong(&format!("its schema is {}, and this program reads {SCHEMA}", report.schema)));
+        }
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        reports.push((name, report));
+    }
+    print(&compare::table(&reports))?;
+    match &compare.html {
+        Some(file) => write(file, &html::page(&reports)),
+        None => Ok(()),
+    }
+}
+
+/// A run that is over.
+struct Played {
+    report: Report,
+    started: SystemTime,
+    recorder: Recorder,
+    /// Since the start.
+    measured: Range<Duration>,
+}
+
+fn play(scenario: &Scenario, settings: &Settings, interrupted: &AtomicBool) -> Result<Played, Failure> {
+    let common = scenario.common();
+    let access = access(scenario)?;
+    raise_file_limit(scenario.clients())?;
+    let plan = Plan {
+        scenario,
+        access: &access,
+        tag: marker::tag(rand::random()),
+        threads: common.threads.unwrap_or_else(spare_cores),
+        seed: rand::random(),
+        rest: match scenario {
+            Scenario::Echo(_) => Duration::ZERO,
+            _ => REST,
+        },
+        interrupted,
+    };
+    let mut progress = (!common.reports.quiet).then(Progress::new);
+    let (started, clock) = (SystemTime::now(), Clock(Instant::now()));
+    let outcome = run::run(&plan, clock, |snapshot| {
+        if let Some(progress) = &mut progress {
+            progress.show(snapshot);
+        }
+    });
+    if let Some(progress) = progress {
+        progress.finish();
+    }
+    let outcome = outcome.map_err(system)?;
+    if outcome.recorder.opened == 0 && !outcome.interrupted {
+        let causes: Vec<&str> = outcome.recorder.failed.keys().map(String::as_str).collect();
+        return Err(Failure::Unreachable(format!(
+            "cannot connect to {}: {}",
+            common.url.url,
+            causes.join("; ")
+        )));
+    }
+    let report = summary::report(scenario, settings.clone(), started, &outcome);
+    let end = Duration::from_nanos(outcome.measured_from + outcome.measured);
+    Ok(Played {
+        report,
+        started,
+        measured: Duration::from_nanos(outcome.measured_from)..end,
+        recorder: outcome.recorder,
+    })
+}
+
+/// Plays with one load after the other until the highest is found at which the conditions hold; the run with that.
+fn find_max(
+    scenario: &Scenario,
+    settings: &Settings,
+    conditions: &[Expectation],
+    interrupted: &AtomicBool,
+) -> Result<Played, Failure> {
+    let is_connect = matches!(scenario, Scenario::Connect(_));
+    let usual: &[&str] = if is_connect { &["failed=0", "disconnected=0"] } else { &["p95<500ms", "loss=0"] };
+    let usual: Vec<Expectation> = usual.iter().filter_map(|text| text.parse().ok()).collect();
+    let conditions = if conditions.is_empty() { &usual } else { conditions };
+    let (start, name) = scenario.load();
+    let most = if is_connect { most_connections()? as f64 } else { MOST_RATE };
+    let search = Search::new(start, 1.0, most, PRECISION);
+    let mut search = if is_connect { search.whole() } else { search };
+    let (mut best, mut why_not) = (None, String::new());
+    while let Some(load) = search.next() {
+        let mut settings = settings.clone();
+        settings.insert(name.to_owned(), load.to_string());
+        let played = play(&scenario.with_load(load), &settings, interrupted)?;
+        let unmet = conditions.iter().find_map(|condition| condition.check(&played.report).err());
+        // What the client cannot do says nothing of the server, but there is no more to be found.
+        let own_limit = (!played.report.is_valid).then(|| played.report.warnings.join(" "));
+        let verdict = unmet.or(own_limit);
+        if !scenario.common().reports.quiet {
+            eprintln!("{name} {load:.6}: {}", verdict.as_deref().unwrap_or("holds"));
+        }
+        search.tell(load, verdict.is_none());
+        if played.report.interrupted {
+            break;
+        }
+        match verdict {
+            None => best = Some(played),
+            Some(why) => {
+                why_not = why;
+            }
+        }
+    }
+    let mut best = best.ok_or_else(|| Failure::System(format!("nothing was found that holds: {why_not}")))?;
+    if !why_not.is_empty() {
+        best.report
+            .warnings
+            .push(format!("This is the highest {name} that was found to hold. Above it: {why_not}"));
+    }
+    Ok(best)
+}
+
+impl Played {
+    fn hdr_log(&self) -> Result<String, Failure> {
+        let Recorder { latency, latency_raw, .. } = &self.recorder;
+        let histograms: &[_] = match self.report.latency {
+            Some(_) => &[("corrected", latency), ("raw", latency_raw)],
+            None => &[("raw", latency_raw)],
+        };
+        hdr::log(self.started, self.measured.clone(), histograms)
+            .map_err(|error| Failure::System(format!("cannot write a histogram: {error:?}")))
+    }
+}
+
+fn to_json(report: &Report) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| Failure::System(error.to_string()))?;
+    Ok(text + "\n")
+}
+
+/// Writes to a file, or to standard output if it is `-`.
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    if file == Path::new("-") {
+        return print(text);
+    }
+    std::fs::write(file, text)
+        .map_err(|error| Failure::System(format!("cannot write {}: {error}", file.display())))
+}
+
+/// Prints to standard output; nobody who reads it is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(system(error)),
+        _ => Ok(()),
+    }
+}
+
+fn system(error: std::io::Error) -> Failure {
+    Failure::System(error.to_string())
+}
+
+/// Set by the first signal, which ends the run and still reports; the second ends the program.
+fn interrupted_by_signals() -> std::io::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupted))?;
+        flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    Ok(interrupted)
+}
+
+fn access(scenario: &Scenario) -> Result<Access, Failure> {
+    let (common, clients) = (scenario.common(), scenario.clients());
+    let mut target = common.url.clone();
+    target
+        .resolve()
+        .map_err(|error| Failure::Unreachable(format!("cannot find {}: {error}", target.host)))?;
+    let sources = match &common.source_ip {
+        Some(sources) => sources.clone(),
+        None => Sources::automatic(target.addresses[0].ip(), clients),
+    };
+    sources.check(clients).map_err(Failure::Usage)?;
+    target.addresses.retain(|address| sources.can_reach(address.ip()));
+    if target.addresses.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{} cannot be reached from the addresses of --source-ip",
+            target.host
+        )));
+    }
+    let tls = target.is_tls.then(|| Tls::new(common.cacert.as_deref(), common.insecure)).transpose();
+    let mut fields = common.header.clone();
+    fields.extend(common.origin.iter().map(|origin| ("Origin".to_owned(), origin.clone())));
+    Ok(Access {
+        target,
+        sources,
+        tls: tls.map_err(Failure::Usage)?,
+        fields,
+        subprotocols: common.subprotocol.clone(),
+        deflate: common.deflate,
+        timeout: common.timeout,
+        max_message: MAX_MESSAGE,
+        readers: match scenario {
+            Scenario::Slow(slow) => clients - slow.stalled,
+            _ => clients,
+        },
+    })
+}
+
+/// All but one, at least one.
+fn spare_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
+}
+
+fn raise_file_limit(connections: usize) -> Result<(), Failure> {
+    let possible = most_connections()?;
+    if connections > possible {
+        return Err(Failure::Usage(format!(
+            "{connections} connections are more than the {possible} that the file limit allows; raise it (ulimit -n), \
+             or run several clients"
+        )));
+    }
+    Ok(())
+}
+
+/// What the file limit allows, raised as far as it goes.
+fn most_connections() -> Result<usize, Failure> {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).map_err(system)?;
+    Ok(usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX))
+}

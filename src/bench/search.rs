@@ -1,0 +1,108 @@
+//! The most that still goes: by doubling while it goes, then by halving what is between.
+
+/// A search for the highest value at which something holds.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// The highest that held.
+    holds: Option<f64>,
+    /// The lowest that did not.
+    fails: Option<f64>,
+    start: f64,
+    least: f64,
+    most: f64,
+    precision: f64,
+    is_whole: bool,
+}
+
+impl Search {
+    /// From `start`, between `least` and `most`, until what held and what did not differ by no more than the factor
+    /// `precision`.
+    pub fn new(start: f64, least: f64, most: f64, precision: f64) -> Search {
+        Search {
+            holds: None,
+            fails: None,
+            start: start.clamp(least, most),
+            least,
+            most,
+            precision,
+            is_whole: false,
+        }
+    }
+
+    /// The same where only whole numbers can be tried.
+    pub fn whole(self) -> Search {
+        Search { is_whole: true, ..self }
+    }
+
+    /// What to try next; `None` if it is found.
+    pub fn next(&self) -> Option<f64> {
+        match (self.holds, self.fails) {
+            (None, None) => Some(self.start),
+            (Some(holds), None) => (holds < self.most).then(|| (holds * 2.0).min(self.most)),
+            (None, Some(fails)) => (fails > self.least).then(|| (fails / 2.0).max(self.least)),
+            (Some(holds), Some(fails)) => {
+                let between = (holds * fails).sqrt();
+                let next = if self.is_whole { between.round() } else { between };
+                (fails / holds > self.precision && next > holds && next < fails).then_some(next)
+            }
+        }
+    }
+
+    /// Whether it held with this value.
+    pub fn tell(&mut self, value: f64, held: bool) {
+        match held {
+            true => self.holds = Some(self.holds.map_or(value, |best| best.max(value))),
+            false => self.fails = Some(self.fails.map_or(value, |worst| worst.min(value))),
+        }
+    }
+
+    /// The highest value that held.
+    pub fn best(&self) -> Option<f64> {
+        self.holds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(start: f64, limit: f64) -> (Option<f64>, usize) {
+        find(Search::new(start, 1.0, 1e9, 1.05), limit)
+    }
+
+    fn find(mut search: Search, limit: f64) -> (Option<f64>, usize) {
+        let mut tries = 0;
+        while let Some(value) = search.next() {
+            search.tell(value, value <= limit);
+            tries += 1;
+            assert!(tries < 100);
+        }
+        (search.best(), tries)
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_found_too() {
+        assert_eq!(found(100.0, 0.0).0, None);
+        assert_eq!(found(100.0, f64::INFINITY).0, Some(1e9));
+        assert_eq!(found(100.0, 1.0).0, Some(1.0));
+    }
+
+    #[test]
+    fn whole_numbers_are_found_to_the_last() {
+        for limit in 1..100 {
+            let search = Search::new(7.0, 1.0, 1000.0, 1.0).whole();
+            assert_eq!(find(search, f64::from(limit)).0, Some(f64::from(limit)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_holds_and_a_twentieth_more_does_not(start in 1.0..1e6f64, limit in 1.0..1e8f64) {
+            let (best, tries) = found(start, limit);
+            let best = best.unwrap();
+            prop_assert!(best <= limit && best * 1.06 > limit, "{best}");
+            prop_assert!(tries < 50, "{tries}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+use super::*;
+use mio::{Events, Poll};
+use rcgen::{CertificateParams, CertifiedKey, DnType, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use std::net;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+type Identity = CertifiedKey<KeyPair>;
+type Accepted = StreamOwned<ServerConnection, net::TcpStream>;
+
+fn identity(names: &[&str]) -> Identity {
+    identity_of("a server", names)
+}
+
+fn identity_of(subject: &str, names: &[&str]) -> Identity {
+    let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, subject);
+    let signing_key = KeyPair::generate().unwrap();
+    CertifiedKey { cert: params.self_signed(&signing_key).unwrap(), signing_key }
+}
+
+/// Written to a file of its own and read by `Tls::new`.
+fn with_file(text: &str) -> Result<Tls, String> {
+    static FILES: AtomicU32 = AtomicU32::new(0);
+    let number = FILES.fetch_add(1, Ordering::Relaxed);
+    let file = std::env::temp_dir().join(format!("throng-{}-{number}.pem", std::process::id()));
+    std::fs::write(&file, text).unwrap();
+    let tls = Tls::new(Some(&file), false);
+    std::fs::remove_file(&file).unwrap();
+    tls
+}
+
+fn trusting(identity: &Identity) -> Tls {
+    with_file(&identity.cert.pem()).unwrap()
+}
+
+/// A server of one connection.
+fn serve<T: Send + 'static>(
+    handle: impl FnOnce(net::TcpStream) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, thread::spawn(move || handle(listener.accept().unwrap().0)))
+}
+
+fn serve_tls<T: Send + 'static>(
+    identity: &Identity,
+    version: &'static SupportedProtocolVersion,
+    handle: impl FnOnce(Accepted) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let key = PrivatePkcs8KeyDer::from(identity.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.cert.der().clone()], key.into())
+        .unwrap();
+    let connection = ServerConnection::new(Arc::new(config)).unwrap();
+    serve(move |socket| handle(StreamOwned::new(connection, socket)))
+}
+
+fn echo(mut stream: impl Read + Write) {
+    let mut buffer = [0; 5000];
+    while let Ok(len @ 1..) = stream.read(&mut buffer) {
+        stream.write_all(&buffer[..len]).unwrap();
+    }
+}
+
+/// Says that it ends, and waits until the client has.
+fn end(mut stream: Accepted) {
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
+    let _ = stream.read(&mut [0]);
+}
+
+fn connect(address: SocketAddr, tls: &Tls, host: &str) -> Stream {
+    Stream::connect(address, None, None, Some((tls, host))).unwrap()
+}
+
+/// Takes a step whenever something is ready, until one has a result.
+fn drive<T>(
+    stream: &mut Stream,
+    mut step: impl FnMut(&mut Stream) -> io::Result<Option<T>>,
+) -> io::Result<T> {
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(4);
+    poll.registry().register(stream, Token(0), Interest::READABLE | Interest::WRITABLE)?;
+    loop {
+        poll.poll(&mut events, Some(Duration::from_secs(20)))?;
+        assert!(!events.is_empty(), "nothing happens any more");
+        if stream.connected()?
+            && let Some(result) = step(stream)?
+        {
+            poll.registry().deregister(stream)?;
+            return Ok(result);
+        }
+    }
+}
+
+/// Reads until the socket is empty; whether the end has come.
+fn read_ready(stream: &mut Stream, came: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; 10_000];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(len) => came.extend_from_slice(&buffer[..len]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes until the socket takes no more; how much it took.
+fn write_ready(stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
+            Ok(len) => sent += len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(sent),
+            Err(error) => return Err(error),
+        }
+    }
+    match stream.flush() {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+        _ => Ok(sent),
+    }
+}
+
+/// Sends all and waits until as much has come.
+fn exchange(stream: &mut Stream, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let (mut sent, mut came) = (0, Vec::new());
+    drive(stream, |stream| {
+        if read_ready(stream, &mut came)? {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        sent += write_ready(stream, &bytes[sent..])?;
+        Ok((came.len() >= bytes.len()).then(|| std::mem::take(&mut came)))
+    })
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at ^ at >> 8 ^ at >> 16) as u8).collect()
+}
+
+#[test]
+fn a_megabyte_comes_back_over_tcp_and_each_version_of_tls() {
+    let bytes = pattern(1 << 20);
+    for receive_buffer in [None, Some(4096)] {
+        let (address, server) = serve(echo);
+        let mut stream = Stream::connect(address, None, receive_buffer, None).unwrap();
+        assert!(exchange(&mut stream, &bytes).unwrap() == bytes);
+        drop(stream);
+        server.join().unwrap();
+
+        let identity = identity(&["localhost", "127.0.0.1"]);
+        let tls = trusting(&identity);
+        for (version, host) in [(&TLS12, "localhost"), (&TLS13, "127.0.0.1")] {
+            let (address, server) = serve_tls(&identity, version, echo);
+            let mut stream = Stream::connect(address, None, receive_buffer, Some((&tls, host))).unwrap();
+            assert!(exchange(&mut stream, &bytes).unwrap() == bytes);
+            assert!(!stream.is_handshaking());
+            drop(stream);
+            server.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn slices_are_written_in_their_order() {
+    let identity = identity(&["localhost"]);
+    let (address, server) = serve_tls(&identity, &TLS13, echo);
+    let mut stream = connect(address, &trusting(&identity), "localhost");
+    let mut came = Vec::new();
+    let mut is_sent = false;
+    drive(&mut stream, |stream| {
+        read_ready(stream, &mut came)?;
+        if !is_sent {
+            let slices = [&b"one "[..], b"", b"two ", b"three"].map(IoSlice::new);
+            assert_eq!(stream.write_vectored(&slices)?, 13);
+            is_sent = true;
+        }
+        Ok((came.len() == 13).then_some(()))
+    })
+    .unwrap();
+    assert_eq!(came, b"one two three");
+    drop(stream);
+    server.join().unwrap();
+}
+
+#[test]
+fn what_a_write_leaves_behind_goes_out_with_flush_and_the_end_after_it() {
+    let identity = identity(&["localhost"]);
+    let (start, started) = mpsc::channel();
+    let (address, server) = serve_tls(&identity, &TLS13, move |mut stream| {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        started.recv().unwrap();
+        let mut came = Vec::new();
+        stream.read_to_end(&mut came).expect("the client says that it ends");
+        came
+    });
+    let mut stream = connect(address, &trusting(&identity), "localhost");
+    let chunk = pattern(10_000);
+    let mut sent = Vec::new();
+    drive(&mut stream, |stream| {
+        read_ready(stream, &mut Vec::new())?;
+        loop {
+            match write_ready(stream, &chunk)? {
+                taken if taken == chunk.len() => sent.extend_from_slice(&chunk),
+                taken => {
+                    sent.extend_from_slice(&chunk[..taken]);
+                    // Within the handshake it is not yet the socket that refuses.
+                    return Ok((!stream.is_handshaking()).then_some(()));
+                }
+            }
+        }
+    })
+    .unwrap();
+    stream.shutdown_write().unwrap();
+    start.send(()).unwrap();
+    drive(&mut stream, |stream| match stream.flush() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        result => result.map(Some),
+    })
+    .unwrap();
+    assert!(server.join().unwrap() == sent, "{} bytes sent", sent.len());
+}
+
+#[test]
+fn a_certificate_of_somebody_unknown_is_refused_unless_any_is_taken() {
+    let server = identity(&["localhost"]);
+    let others = [
+        (identity_of("another server", &["localhost"]), "from nobody who is trusted here"),
+        (identity(&["localhost"]), "an older one of the same name"),
+    ];
+    for version in [&TLS12, &TLS13] {
+        for (other, part) in &others {
+            let (address, thread) = serve_tls(&server, version, echo);
+            let error = exchange(&mut connect(address, &trusting(other), "localhost"), b"hello").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidData);
+            assert!(error.to_string().contains(part), "{error}");
+            thread.join().unwrap();
+        }
+        let (address, thread) = serve_tls(&server, version, echo);
+        let any = Tls::new(None, true).unwrap();
+        assert_eq!(exchange(&mut connect(address, &any, "another.example"), b"hello").unwrap(), b"hello");
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_certificate_for_another_host_is_refused_with_both_names() {
+    let identity = identity(&["another.example"]);
+    let (address, server) = serve_tls(&identity, &TLS13, echo);
+    let error = exchange(&mut connect(address, &trusting(&identity), "localhost"), b"hello").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("localhost") && text.contains("another.example"), "{text}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_host_that_no_certificate_can_be_for_is_refused() {
+    let (address, server) = serve(drop);
+    let tls = Tls::new(None, true).unwrap();
+    let error = Stream::connect(address, None, None, Some((&tls, "-"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_told_from_one_that_does() {
+    let (address, server) = serve(|mut socket| {
+        let _ = socket.read(&mut [0; 1000]);
+        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        let _ = socket.read(&mut [0; 1000]);
+    });
+    let tls = Tls::new(None, true).unwrap();
+    let error = exchange(&mut connect(address, &tls, "localhost"), b"hello").unwrap_err();
+    assert!(error.to_string().contains("does not speak TLS"), "{error}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_file_without_certificates_is_refused() {
+    let nowhere = Tls::new(Some("/nowhere/ca.pem".as_ref()), false).unwrap_err();
+    assert!(nowhere.contains("read from /nowhere/ca.pem: "), "{nowhere}");
+    for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let fault = with_file(text).expect_err(text);
+        assert!(fault.starts_with("no certificates can be read from "), "{fault}");
+    }
+}
+
+#[test]
+fn an_end_is_read_as_such_whether_tls_says_so_or_not() {
+    let identity = identity(&["localhost"]);
+    let cut = |mut stream: Accepted| {
+        stream.write_all(b"bye").unwrap();
+    };
+    let say = |mut stream: Accepted| {
+        stream.write_all(b"bye").unwrap();
+        end(stream);
+    };
+    let servers = [serve_tls(&identity, &TLS13, cut), serve_tls(&identity, &TLS13, say)];
+    for (address, server) in servers {
+        let mut stream = connect(address, &trusting(&identity), "localhost");
+        let mut came = Vec::new();
+        drive(&mut stream, |stream| {
+            let has_ended = read_ready(stream, &mut came)?;
+            stream.flush()?;
+            Ok(has_ended.then_some(()))
+        })
+        .unwrap();
+        assert_eq!(came, b"bye");
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it stays so");
+        drop(stream);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn an_end_within_the_handshake_is_an_error() {
+    let (address, server) = serve(|mut socket| socket.read(&mut [0; 2000]).unwrap());
+    let mut stream = connect(address, &Tls::new(None, true).unwrap(), "localhost");
+    let error = exchange(&mut stream, b"hello").unwrap_err();
+    assert_eq!(error.to_string(), "the server ended the connection during the TLS handshake");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_client_comes_from_its_source() {
+    for (server, source) in [("127.0.0.1:0", "127.0.0.3"), ("[::1]:0", "::1")] {
+        // A machine may be without IPv6.
+        let Ok(listener) = net::TcpListener::bind(server) else { continue };
+        let source: IpAddr = source.parse().unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut stream = Stream::connect(address, Some(source), None, None).unwrap();
+        drive(&mut stream, |_| Ok(Some(()))).unwrap();
+        assert_eq!(listener.accept().unwrap().1.ip(), source);
+    }
+}
+
+#[test]
+fn a_connection_that_nobody_takes_is_refused() {
+    let address = net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = Stream::connect(address, None, None, None)
+        .and_then(|mut stream| drive(&mut stream, |_| Ok(Some(()))))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_stream_without_tls_is_small() {
+    assert!(size_of::<Stream>() <= 16);
+}

@@ -1,0 +1,244 @@
+//! TLS, by rustls: whom to trust, and the records between a socket and its user.
+
+use mio::net::TcpStream;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{self, WebPkiSupportedAlgorithms};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage,
+    RootCertStore, SignatureScheme, Writer,
+};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes that a write may leave behind, before encryption: one record.
+const BUFFER_LIMIT: usize = 16 << 10;
+
+/// What all TLS connections of a run share.
+#[derive(Clone, Debug)]
+pub struct Tls(Arc<ClientConfig>);
+
+impl Tls {
+    /// Trusts the authorities that the system trusts; or those in the PEM file `cacert` and no others; or, if
+    /// `insecure`, whoever answers.
+    pub fn new(cacert: Option<&Path>, insecure: bool) -> Result<Tls, String> {
+        let provider = Arc::new(crypto::ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let builder = if insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms)))
+        } else {
+            builder.with_root_certificates(roots(cacert)?)
+        };
+        let mut config = builder.with_no_client_auth();
+        // The clients stand for as many people, none of whom has been here before.
+        config.resumption = Resumption::disabled();
+        Ok(Tls(Arc::new(config)))
+    }
+}
+
+fn roots(cacert: Option<&Path>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let Some(file) = cacert else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(
+                "the system trusts no certificate authority: name a file of certificates with --cacert, \
+                        or take any certificate with --insecure"
+                    .into(),
+            );
+        }
+        return Ok(roots);
+    };
+    let fault = |why: &dyn Display| format!("no certificates can be read from {}: {why}", file.display());
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| fault(&error))? {
+        let certificate = certificate.map_err(|error| fault(&error))?;
+        roots.add(certificate).map_err(|error| fault(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(fault(&"it has none in PEM form"));
+    }
+    Ok(roots)
+}
+
+/// Takes every certificate, but only from a server that has its key.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+/// TLS over a socket.
+#[derive(Debug)]
+pub struct TlsStream {
+    socket: TcpStream,
+    tls: ClientConnection,
+    /// Nothing follows what waits for the socket.
+    is_ending: bool,
+}
+
+impl TlsStream {
+    pub(super) fn new(socket: TcpStream, tls: &Tls, host: &str) -> io::Result<TlsStream> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            io::Error::new(ErrorKind::InvalidInput, format!("no certificate can be for the host {host:?}"))
+        })?;
+        let mut tls = ClientConnection::new(tls.0.clone(), name).map_err(fault)?;
+        tls.set_buffer_limit(Some(BUFFER_LIMIT));
+        Ok(TlsStream { socket, tls, is_ending: false })
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.tls.is_handshaking()
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub(super) fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+        self.tls.send_close_notify();
+        self.is_ending = true;
+        self.flush().or_else(|error| if is_block(&error) { Ok(()) } else { Err(error) })
+    }
+
+    /// Reads at least one byte, if the peer's end has not come.
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let processed = self.tls.process_new_packets();
+            // An answer of the handshake, or the alert that tells why this is the end. A socket that does not take
+            // it tells the next read or write.
+            let _ = self.flush();
+            processed.map_err(fault)?;
+            match self.tls.reader().read(buffer) {
+                Err(error) if is_block(&error) => {}
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return self.end(),
+                result => return result,
+            }
+            self.tls.read_tls(&mut self.socket)?;
+        }
+    }
+
+    /// The end of a connection on which nobody said that it ends.
+    fn end(&self) -> io::Result<usize> {
+        if self.is_handshaking() {
+            let text = "the server ended the connection during the TLS handshake";
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+        }
+        Ok(0)
+    }
+
+    /// Takes no more than can be sent but for one record, which the next flush sends.
+    fn write_by(&mut self, write: impl FnOnce(&mut Writer<'_>) -> io::Result<usize>) -> io::Result<usize> {
+        self.flush()?;
+        let taken = write(&mut self.tls.writer())?;
+        match self.flush() {
+            Err(error) if !is_block(&error) => Err(error),
+            _ if taken == 0 => Err(ErrorKind::WouldBlock.into()),
+            _ => Ok(taken),
+        }
+    }
+}
+
+impl Read for TlsStream {
+    /// Fills the buffer, or empties the socket. What ends the connection after some bytes is told by the next read.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_some(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(len) => filled += len,
+                Err(error) if filled == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_by(|writer| writer.write(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_by(|writer| writer.write_vectored(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            if self.tls.write_tls(&mut self.socket)? == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+        }
+        if std::mem::take(&mut self.is_ending) {
+            self.socket.shutdown(Shutdown::Write)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_block(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
+}
+
+/// A failure of TLS, in a sentence.
+fn fault(error: Error) -> io::Error {
+    let text = match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate is from nobody who is trusted here: name a file with its authority by --cacert, \
+             or take any certificate by --insecure"
+                .into()
+        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "a signature of the server's certificate is wrong: --cacert may have an older one of the same name".into()
+        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the server does not speak TLS: it may be meant to be reached by ws and not wss".into()
+        }
+        error => format!("TLS: {error}"),
+    };
+    io::Error::new(ErrorKind::InvalidData, text)
+}

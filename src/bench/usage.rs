@@ -1,0 +1,128 @@
+//! What a process on this machine has used so far, as Linux tells it.
+
+use super::report::Machine;
+use std::fs;
+use std::io::{Error, ErrorKind};
+use std::time::{Duration, Instant};
+
+/// CPU and memory of a process.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// CPU time of each thread, by its number.
+    pub threads: Vec<(u32, Duration)>,
+    /// CPU seconds of all, outside the kernel; in steps of 10 ms.
+    pub user: f64,
+    /// Likewise, in the kernel.
+    pub system: f64,
+    /// Bytes in memory.
+    pub memory: u64,
+    /// The most bytes it had in memory.
+    pub memory_peak: u64,
+}
+
+impl Usage {
+    /// Of the process with this number.
+    pub fn of(pid: u32) -> std::io::Result<Usage> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().skip(11);
+        let mut ticks = || fields.next()?.parse::<f64>().ok();
+        let (user, system) = ticks().zip(ticks()).ok_or_else(|| unreadable("stat"))?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let memory = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+        };
+        Ok(Usage {
+            threads: threads(pid)?,
+            user: user / TICKS_A_SECOND,
+            system: system / TICKS_A_SECOND,
+            memory: memory("VmRSS:").ok_or_else(|| unreadable("status"))?,
+            memory_peak: memory("VmHWM:").ok_or_else(|| unreadable("status"))?,
+        })
+    }
+
+    /// CPU time of all threads, to the nanosecond.
+    pub fn cpu(&self) -> Duration {
+        self.threads.iter().map(|(_, cpu)| *cpu).sum()
+    }
+
+    /// The most CPU time that one thread has used since `before`.
+    pub fn busiest_thread_since(&self, before: &Usage) -> Duration {
+        let since = |(id, cpu): &(u32, Duration)| {
+            let then =
+                before.threads.iter().find(|(other, _)| other == id).map_or(Duration::ZERO, |(_, cpu)| *cpu);
+            cpu.saturating_sub(then)
+        };
+        self.threads.iter().map(since).max().unwrap_or_default()
+    }
+}
+
+/// `USER_HZ`, which is 100 on every Linux there is.
+const TICKS_A_SECOND: f64 = 100.0;
+
+fn unreadable(name: &str) -> Error {
+    Error::new(ErrorKind::InvalidData, format!("/proc/PID/{name} is not as it was expected"))
+}
+
+fn threads(pid: u32) -> std::io::Result<Vec<(u32, Duration)>> {
+    let mut threads = Vec::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?;
+        // A thread may have ended meanwhile.
+        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+        let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+        let id = task.file_name().to_str().and_then(|name| name.parse().ok());
+        let (nanos, id) = nanos.zip(id).ok_or_else(|| unreadable("task/TID/schedstat"))?;
+        threads.push((id, Duration::from_nanos(nanos)));
+    }
+    Ok(threads)
+}
+
+/// What this program runs on.
+pub fn machine() -> Machine {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let after = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim_start_matches([':', ' ', '\t']).to_owned()
+    };
+    let memory = after(&read("/proc/meminfo"), "MemTotal");
+    Machine {
+        system: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+        processor: after(&read("/proc/cpuinfo"), "model name"),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        memory: memory.trim_end_matches(" kB").parse::<u64>().map_or(0, |kilobytes| kilobytes << 10),
+    }
+}
+
+/// How long it takes to ask the clock.
+pub fn clock_cost() -> Duration {
+    const ASKED: u32 = 10_000;
+    let begin = Instant::now();
+    for _ in 0..ASKED {
+        std::hint::black_box(Instant::now());
+    }
+    begin.elapsed() / ASKED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_thread_shows() {
+        let before = Usage::of(std::process::id()).unwrap();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(50) {
+            std::hint::black_box(0);
+        }
+        let after = Usage::of(std::process::id()).unwrap();
+        assert!(after.cpu() > before.cpu());
+        assert!(after.busiest_thread_since(&before) > Duration::ZERO);
+        assert!(after.memory > 0 && after.memory_peak >= after.memory);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_an_error() {
+        assert!(Usage::of(u32::MAX).is_err());
+    }
+}

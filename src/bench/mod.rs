@@ -28,7 +28,7 @@ use options::{Bench, Compare, Conditions, Order, Scenario};
 use progress::Progress;
 use recorder::Recorder;
 use report::expect::Expectation;
-use report::{Report, SCHEMA, compare, csv, hdr, html, table};
+use report::{Report, SCHEMA, compare, csv, figures, hdr, html, table};
 use run::Plan;
 use search::Search;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -232,7 +232,7 @@ fn find_max(
         let own_limit = (!played.report.is_valid).then(|| played.report.warnings.join(" "));
         let verdict = unmet.or(own_limit);
         if !scenario.common().reports.quiet {
-            eprintln!("{name} {load:.6}: {}", verdict.as_deref().unwrap_or("holds"));
+            eprintln!("{name} {}: {}", figures::short(load), verdict.as_deref().unwrap_or("holds"));
         }
         search.tell(load, verdict.is_none());
         if played.report.interrupted {

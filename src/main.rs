@@ -5,6 +5,7 @@ use log::LevelFilter;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use std::error::Error;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 use throng::bench::Settings;
 use throng::chat::Hub;
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The settings of a scenario of the load client by name, without what does not change its figures.
+/// The settings of a scenario of the load client by name, without what does not change its figures. Of header fields
+/// only the names, since a report is shared and a field may hold a secret.
 fn given(matches: &ArgMatches) -> Settings {
     let cli = Cli::command();
     let (mut command, mut matches) = (&cli, matches);
@@ -35,7 +37,12 @@ fn given(matches: &ArgMatches) -> Settings {
         |arg: &&Arg| arg.get_help_heading() != Some("Reports") && arg.get_id() != "server_pid";
     let setting = |arg: &Arg| {
         let values = matches.try_get_raw(arg.get_id().as_str()).ok()??;
-        let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+        let is_header = arg.get_id() == "header";
+        let shown = |value: &OsStr| {
+            let text = value.to_string_lossy().into_owned();
+            if is_header { text.split(':').next().unwrap_or_default().to_owned() } else { text }
+        };
+        let values: Vec<String> = values.map(shown).collect();
         Some((arg.get_id().as_str().replace('_', "-"), values.join(", ")))
     };
     command.get_arguments().filter(changes_figures).filter_map(setting).collect()

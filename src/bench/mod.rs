@@ -227,6 +227,11 @@ fn find_max(
         let mut settings = settings.clone();
         settings.insert(name.to_owned(), load.to_string());
         let played = play(&scenario.with_load(load), &settings, interrupted)?;
+        if played.report.interrupted {
+            // What it shows is not whether this load goes.
+            best.get_or_insert(played);
+            break;
+        }
         let unmet = conditions.iter().find_map(|condition| condition.check(&played.report).err());
         // What the client cannot do says nothing of the server, but there is no more to be found.
         let own_limit = (!played.report.is_valid).then(|| played.report.warnings.join(" "));
@@ -235,14 +240,9 @@ fn find_max(
             eprintln!("{name} {}: {}", figures::short(load), verdict.as_deref().unwrap_or("holds"));
         }
         search.tell(load, verdict.is_none());
-        if played.report.interrupted {
-            break;
-        }
         match verdict {
             None => best = Some(played),
-            Some(why) => {
-                why_not = why;
-            }
+            Some(why) => why_not = why,
         }
     }
     let mut best = best.ok_or_else(|| Failure::System(format!("nothing was found that holds: {why_not}")))?;

@@ -1,5 +1,6 @@
 //! What one thread has measured; threads are merged when the run is over.
 
+use super::audit::Audit;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ pub struct Recorder {
     pub received: u64,
     /// Deliveries that a later one has overtaken, so far.
     pub missing: u64,
-    /// See [`Audit`](super::audit::Audit).
+    /// See [`Audit`].
     pub duplicated: u64,
     /// Likewise.
     pub reordered: u64,
@@ -98,6 +99,14 @@ impl Default for Recorder {
 }
 
 impl Recorder {
+    /// What the members of this thread have heard so far.
+    pub fn take_over(&mut self, audit: &Audit) {
+        self.received = audit.heard();
+        self.missing = audit.missing();
+        self.duplicated = audit.duplicated;
+        self.reordered = audit.reordered;
+    }
+
     /// A message that was due while it is measured left so much later.
     pub fn send(&mut self, lag: u64) {
         self.measured_sent += 1;

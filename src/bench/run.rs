@@ -303,7 +303,7 @@ impl Gauge {
         let Some(work) = &mut player.work else { return };
         let recorder = work.recorder();
         self.sent.store(recorder.sent, Relaxed);
-        self.received.store(recorder.received + recorder.duplicated, Relaxed);
+        self.received.store(recorder.received, Relaxed);
         self.missing.store(recorder.missing, Relaxed);
         if player.last_heard > *told + TOLD_EVERY
             && let Ok(mut latencies) = self.latencies.lock()

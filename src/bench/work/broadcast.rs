@@ -92,10 +92,7 @@ impl Work for Broadcast {
     }
 
     fn recorder(&mut self) -> &mut Recorder {
-        self.recorder.received = self.audit.heard();
-        self.recorder.missing = self.audit.missing();
-        self.recorder.duplicated = self.audit.duplicated;
-        self.recorder.reordered = self.audit.reordered;
+        self.recorder.take_over(&self.audit);
         &mut self.recorder
     }
 }

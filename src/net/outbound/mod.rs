@@ -9,8 +9,9 @@
 //! - a frame for somebody else, and whatever a socket refuses, waits in that connection's own queue.
 //!
 //! Frames reach each connection in the order of the calls: before a frame meant for one member is queued, its
-//! part of every batch goes before it. Two groups have no order between them. Out of order come only a pong and, if the socket refuses, a close frame that
-//! tells of a fault ([`CloseCode::overtakes`]): it goes right after the frame under way, and the rest is dropped.
+//! part of every batch goes before it. Two groups have no order between them. Out of order come only a pong and, if the
+//! socket refuses, a close frame that tells of a fault ([`CloseCode::overtakes`]): it goes right after the frame under
+//! way, and the rest is dropped.
 
 mod flush;
 mod slow;

@@ -229,6 +229,16 @@ impl<'a> Crowd<'a> {
         }
     }
 
+    /// Has the open connections acknowledge late what comes; see [`Stream::acknowledge_late`].
+    pub fn acknowledge_late(&self) {
+        for client in &self.clients {
+            if let State::Open { stream, .. } = &client.state {
+                // Refused by a connection that has ended, which reading tells.
+                let _ = stream.acknowledge_late();
+            }
+        }
+    }
+
     /// Fails the connections that took too long to open.
     pub fn expire(&mut self) {
         let now = self.clock.now();

@@ -181,6 +181,7 @@ fn worker(plan: &Plan<'_>, shared: &Shared, thread: usize, threads: usize) -> io
         {
             let open = (0..hearers).filter(|client| crowd.is_open(*client)).count();
             gauge.hearers.store(open as u64, Relaxed);
+            crowd.acknowledge_late();
             player.work = Some(begin_work(plan, shared, span, own.clone()));
         }
         if let Some(work) = &mut player.work {

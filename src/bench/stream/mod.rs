@@ -88,6 +88,14 @@ impl Stream {
         }
     }
 
+    /// Has the system acknowledge what comes with the second segment and not with each (RFC 1122 §4.2.3.2), until one
+    /// is the only one for 40 ms: an acknowledgement is the greater part of what it costs to receive a short message.
+    pub fn acknowledge_late(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(self.socket()).set_tcp_quickack(false)?;
+        Ok(())
+    }
+
     fn socket(&self) -> &TcpStream {
         match self {
             Stream::Plain(socket) => socket,

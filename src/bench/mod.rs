@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod crowd;
+pub mod descriptors;
 pub mod marker;
 pub mod options;
 pub mod pacer;
@@ -24,6 +25,7 @@ pub mod usage;
 pub mod work;
 
 use crowd::{Access, Clock};
+use descriptors::FileLimit;
 use options::{Bench, Compare, Conditions, Order, Scenario};
 use progress::Progress;
 use recorder::Recorder;
@@ -45,8 +47,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 use stream::Tls;
 
-/// Descriptors that are not connections.
-const RESERVED_DESCRIPTORS: u64 = 64;
 /// A thread that has little to do rests so long, to find more: to be woken costs more than to read a message.
 const REST: Duration = Duration::from_micros(100);
 /// The longest message taken, in bytes.
@@ -165,12 +165,13 @@ struct Played {
 fn play(scenario: &Scenario, settings: &Settings, interrupted: &AtomicBool) -> Result<Played, Failure> {
     let common = scenario.common();
     let access = access(scenario)?;
-    raise_file_limit(scenario.clients())?;
+    let limit = FileLimit::raise().map_err(system)?;
+    let threads = limit.threads(scenario.clients(), common.threads, spare_cores()).map_err(Failure::Usage)?;
     let plan = Plan {
         scenario,
         access: &access,
         tag: marker::tag(rand::random()),
-        threads: common.threads.unwrap_or_else(spare_cores),
+        threads,
         seed: rand::random(),
         rest: match scenario {
             Scenario::Echo(_) => Duration::ZERO,
@@ -219,7 +220,11 @@ fn find_max(
     let usual: Vec<Expectation> = usual.iter().filter_map(|text| text.parse().ok()).collect();
     let conditions = if conditions.is_empty() { &usual } else { conditions };
     let (start, name) = scenario.load();
-    let most = if is_connect { most_connections()? as f64 } else { MOST_RATE };
+    let limit = FileLimit::raise().map_err(system)?;
+    let most = match is_connect {
+        true => limit.most_connections(scenario.common().threads) as f64,
+        false => MOST_RATE,
+    };
     let search = Search::new(start, 1.0, most, PRECISION);
     let mut search = if is_connect { search.whole() } else { search };
     let (mut best, mut why_not) = (None, String::new());
@@ -342,21 +347,4 @@ fn access(scenario: &Scenario) -> Result<Access, Failure> {
 /// All but one, at least one.
 fn spare_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
-}
-
-fn raise_file_limit(connections: usize) -> Result<(), Failure> {
-    let possible = most_connections()?;
-    if connections > possible {
-        return Err(Failure::Usage(format!(
-            "{connections} connections are more than the {possible} that the file limit allows; raise it (ulimit -n), \
-             or run several clients"
-        )));
-    }
-    Ok(())
-}
-
-/// What the file limit allows, raised as far as it goes.
-fn most_connections() -> Result<usize, Failure> {
-    let limit = rlimit::increase_nofile_limit(u64::MAX).map_err(system)?;
-    Ok(usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX))
 }

@@ -5,6 +5,7 @@
 //! merged when they have ended.
 
 use super::crowd::{Access, Behaviour, Clock, Crowd, Pen};
+use super::descriptors::take_own_table;
 use super::marker::Tag;
 use super::options::{self, Scenario};
 use super::pacer::Pacer;
@@ -159,6 +160,7 @@ fn worker(plan: &Plan<'_>, shared: &Shared, thread: usize, threads: usize) -> io
     let own = thread * all / threads..(thread + 1) * all / threads;
     let hearers = common.connections.clamp(own.start, own.end) - own.start;
     let rng = StdRng::seed_from_u64(plan.seed.wrapping_add(thread as u64));
+    take_own_table();
     let mut crowd = Crowd::new(plan.access, shared.clock, own.start, own.len(), rng)?;
     let mut player = Player { shared, last_heard: 0, work: None };
     let gauge = &shared.gauges[thread];

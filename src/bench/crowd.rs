@@ -15,6 +15,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The one receive buffer, in bytes.
@@ -36,11 +37,11 @@ const OFFER: Params = Params {
 /// How the server is reached; the same for all clients.
 #[derive(Debug)]
 pub struct Access {
-    /// The server.
-    pub target: Target,
+    /// The servers, which clients take in turn; at least one.
+    pub targets: Vec<Target>,
     /// Addresses to connect from.
     pub sources: Sources,
-    /// If the target asks for it.
+    /// If a server asks for it.
     pub tls: Option<Tls>,
     /// Further fields of the request.
     pub fields: Vec<(String, String)>,
@@ -54,6 +55,15 @@ pub struct Access {
     pub max_message: usize,
     /// Clients from this number on will stop reading: the system is to take in little for them.
     pub readers: usize,
+}
+
+impl Access {
+    /// Where a client connects to: of a server with several addresses to one after the other.
+    fn target(&self, client: usize) -> (&Target, SocketAddr) {
+        let (turn, place) = (client / self.targets.len(), client % self.targets.len());
+        let target = &self.targets[place];
+        (target, target.addresses[turn % target.addresses.len()])
+    }
 }
 
 /// Nanoseconds since the run began.
@@ -204,9 +214,9 @@ impl<'a> Crowd<'a> {
         self.recorder.begun += 1;
         let since = self.clock.now();
         let number = self.first + client;
-        let Access { target, sources, tls, .. } = self.access;
-        let address = target.addresses[number % target.addresses.len()];
-        let tls = tls.as_ref().map(|tls| (tls, target.host.as_str()));
+        let Access { sources, tls, .. } = self.access;
+        let (target, address) = self.access.target(number);
+        let tls = tls.as_ref().filter(|_| target.is_tls).map(|tls| (tls, target.host.as_str()));
         let room = (number >= self.access.readers).then_some(LITTLE_ROOM);
         let begun = Stream::connect(address, sources.for_client(number), room, tls).and_then(|mut stream| {
             let generation = self.clients[client].generation.wrapping_add(1);
@@ -509,7 +519,8 @@ impl<'a> Crowd<'a> {
         nonce: [u8; 16],
         use_it: impl FnOnce(&ClientRequest<'_>) -> T,
     ) -> T {
-        let Access { target, fields, subprotocols, deflate, .. } = self.access;
+        let Access { fields, subprotocols, deflate, .. } = self.access;
+        let (target, _) = self.access.target(self.first + client);
         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let subprotocols: Vec<_> = subprotocols.iter().map(String::as_str).collect();
         let path = target.path.replace("{client}", &(self.first + client).to_string());

@@ -46,6 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 use stream::Tls;
+use target::Target;
 
 /// A thread that has little to do rests so long, to find more: to be woken costs more than to read a message.
 const REST: Duration = Duration::from_micros(100);
@@ -194,7 +195,7 @@ fn play(scenario: &Scenario, settings: &Settings, interrupted: &AtomicBool) -> R
         let causes: Vec<&str> = outcome.recorder.failed.keys().map(String::as_str).collect();
         return Err(Failure::Unreachable(format!(
             "cannot connect to {}: {}",
-            common.url.url,
+            scenario.urls(),
             causes.join("; ")
         )));
     }
@@ -309,27 +310,34 @@ fn interrupted_by_signals() -> std::io::Result<Arc<AtomicBool>> {
 
 fn access(scenario: &Scenario) -> Result<Access, Failure> {
     let (common, clients) = (scenario.common(), scenario.clients());
-    let mut target = common.url.clone();
-    target
-        .resolve()
-        .map_err(|error| Failure::Unreachable(format!("cannot find {}: {error}", target.host)))?;
+    let mut targets = common.urls.clone();
+    for target in &mut targets {
+        target
+            .resolve()
+            .map_err(|error| Failure::Unreachable(format!("cannot find {}: {error}", target.host)))?;
+    }
     let sources = match &common.source_ip {
         Some(sources) => sources.clone(),
-        None => Sources::automatic(target.addresses[0].ip(), clients),
+        None if targets.iter().all(Target::is_in_127) => Sources::of_loopback(clients),
+        None => Sources::default(),
     };
     sources.check(clients).map_err(Failure::Usage)?;
-    target.addresses.retain(|address| sources.can_reach(address.ip()));
-    if target.addresses.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{} cannot be reached from the addresses of --source-ip",
-            target.host
-        )));
+    for target in &mut targets {
+        target.addresses.retain(|address| sources.can_reach(address.ip()));
+        if target.addresses.is_empty() {
+            return Err(Failure::Usage(format!(
+                "{} cannot be reached from the addresses of --source-ip",
+                target.host
+            )));
+        }
+        target.keep_answering(common.timeout);
     }
-    let tls = target.is_tls.then(|| Tls::new(common.cacert.as_deref(), common.insecure)).transpose();
+    let is_tls = targets.iter().any(|target| target.is_tls);
+    let tls = is_tls.then(|| Tls::new(common.cacert.as_deref(), common.insecure)).transpose();
     let mut fields = common.header.clone();
     fields.extend(common.origin.iter().map(|origin| ("Origin".to_owned(), origin.clone())));
     Ok(Access {
-        target,
+        targets,
         sources,
         tls: tls.map_err(Failure::Usage)?,
         fields,

@@ -173,9 +173,10 @@ pub struct Wording {
 /// What all scenarios have.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// The server: ws://HOST:PORT/PATH or wss://…; {client} in the path becomes the client's number
-    #[arg(value_name = "URL")]
-    pub url: Target,
+    /// The server: ws://HOST:PORT/PATH or wss://…; of several the clients take one after the other. {client} and {room}
+    /// in the path become numbers
+    #[arg(value_name = "URL", required = true)]
+    pub urls: Vec<Target>,
     /// Connections
     #[arg(short, long, value_name = "N", default_value = "1000", value_parser = at_least_one)]
     pub connections: usize,
@@ -320,6 +321,12 @@ impl Scenario {
             Scenario::Churn(churn) => churn.restless,
         };
         self.common().connections + further
+    }
+
+    /// The servers, as they were written.
+    pub fn urls(&self) -> String {
+        let urls: Vec<&str> = self.common().urls.iter().map(|target| target.url.as_str()).collect();
+        urls.join(", ")
     }
 
     /// What all scenarios have.

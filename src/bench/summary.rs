@@ -44,7 +44,7 @@ pub fn report(scenario: &Scenario, settings: Settings, started: SystemTime, outc
         throng: env!("CARGO_PKG_VERSION").to_owned(),
         started: started_text(started),
         scenario: scenario.name().to_owned(),
-        url: common.url.url.clone(),
+        url: scenario.urls(),
         settings,
         machine: usage::machine(),
         is_valid: true,

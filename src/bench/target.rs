@@ -1,8 +1,9 @@
 //! What a run is aimed at: a WebSocket URL (RFC 6455 §3) and the addresses behind it.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::time::Duration;
 
 const NO_SCHEME: &str = "it does not begin with ws:// or wss://";
 
@@ -107,16 +108,29 @@ impl Target {
         Ok(())
     }
 
-    /// Whether it is known to be on this machine.
-    pub fn is_loopback(&self) -> bool {
-        let is_loopback = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
-        !self.addresses.is_empty() && self.addresses.iter().all(is_loopback)
+    /// Of several addresses leaves those where somebody takes connections, if there are any: a name such as
+    /// `localhost` may have one of IPv6 that nobody listens on.
+    pub fn keep_answering(&mut self, patience: Duration) {
+        if self.addresses.len() > 1 {
+            let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, patience).is_ok();
+            let answering: Vec<_> = self.addresses.iter().filter(answers).copied().collect();
+            if !answering.is_empty() {
+                self.addresses = answering;
+            }
+        }
+    }
+
+    /// Whether it is known to be on this machine, and to have an address of IPv4 there.
+    pub fn is_in_127(&self) -> bool {
+        self.addresses.iter().all(|address| address.ip().is_loopback())
+            && self.addresses.iter().any(SocketAddr::is_ipv4)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     #[test]
     fn a_url_is_taken_apart() {
@@ -185,17 +199,29 @@ mod tests {
 
     #[test]
     fn addresses_are_known_once_they_were_asked_for() {
-        for (url, address, is_loopback) in [
+        for (url, address, is_in_127) in [
             ("ws://127.0.0.2:81", "127.0.0.2:81", true),
-            ("wss://[::1]", "[::1]:443", true),
-            ("ws://[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]:80", true),
+            ("wss://[::1]", "[::1]:443", false),
             ("ws://192.0.2.1", "192.0.2.1:80", false),
         ] {
             let mut target: Target = url.parse().unwrap();
-            assert!(!target.is_loopback());
+            assert!(!target.is_in_127());
             target.resolve().unwrap();
             assert_eq!(target.addresses, [address.parse().unwrap()]);
-            assert_eq!(target.is_loopback(), is_loopback, "{url}");
+            assert_eq!(target.is_in_127(), is_in_127, "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_where_nobody_listens_are_left_out_if_others_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let answering = listener.local_addr().unwrap();
+        let silent = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut target: Target = "ws://localhost".parse().unwrap();
+        for (all, kept) in [([silent, answering], &[answering][..]), ([silent, silent], &[silent, silent])] {
+            target.addresses = all.into();
+            target.keep_answering(Duration::from_secs(1));
+            assert_eq!(target.addresses, kept);
         }
     }
 }

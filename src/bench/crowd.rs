@@ -39,6 +39,8 @@ const OFFER: Params = Params {
 pub struct Access {
     /// The servers, which clients take in turn; at least one.
     pub targets: Vec<Target>,
+    /// Which clients take in turn, by the number in their path.
+    pub rooms: usize,
     /// Addresses to connect from.
     pub sources: Sources,
     /// If a server asks for it.
@@ -186,6 +188,11 @@ impl<'a> Crowd<'a> {
             compressor: Compressor::new(15),
             rng,
         })
+    }
+
+    /// By which it tells the time.
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Clients whose connection is open.
@@ -520,10 +527,14 @@ impl<'a> Crowd<'a> {
         use_it: impl FnOnce(&ClientRequest<'_>) -> T,
     ) -> T {
         let Access { fields, subprotocols, deflate, .. } = self.access;
-        let (target, _) = self.access.target(self.first + client);
+        let number = self.first + client;
+        let (target, _) = self.access.target(number);
         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let subprotocols: Vec<_> = subprotocols.iter().map(String::as_str).collect();
-        let path = target.path.replace("{client}", &(self.first + client).to_string());
+        let path = target
+            .path
+            .replace("{client}", &number.to_string())
+            .replace("{room}", &(number % self.access.rooms).to_string());
         use_it(&ClientRequest {
             host: &target.authority,
             target: &path,

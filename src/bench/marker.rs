@@ -56,6 +56,13 @@ impl Marker {
         write_number(self.lag, LAG, out);
     }
 
+    /// Appends it, filled up with dots to `size` bytes.
+    pub fn write_filled(&self, tag: Tag, size: usize, out: &mut Vec<u8>) {
+        let end = out.len() + size.max(LENGTH);
+        self.write(tag, out);
+        out.resize(end, b'.');
+    }
+
     /// The first marker of this run in a message, which is looked for at `hint` first and everywhere then. `hint`
     /// becomes where it was.
     pub fn find(message: &[u8], tag: Tag, hint: &mut usize) -> Option<Marker> {

@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod crowd;
 pub mod descriptors;
+pub mod dialect;
 pub mod marker;
 pub mod options;
 pub mod pacer;
@@ -26,6 +27,7 @@ pub mod work;
 
 use crowd::{Access, Clock};
 use descriptors::FileLimit;
+use dialect::Dialect;
 use options::{Bench, Compare, Conditions, Order, Scenario};
 use progress::Progress;
 use recorder::Recorder;
@@ -47,9 +49,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 use stream::Tls;
 use target::Target;
+use template::Template;
 
-/// A thread that has little to do rests so long, to find more: to be woken costs more than to read a message.
-const REST: Duration = Duration::from_micros(100);
+/// The longest that a thread rests to find more than one message: latencies are that much too long at most.
+const REST: Duration = Duration::from_micros(200);
 /// The longest message taken, in bytes.
 const MAX_MESSAGE: usize = 64 << 20;
 
@@ -165,12 +168,17 @@ struct Played {
 
 fn play(scenario: &Scenario, settings: &Settings, interrupted: &AtomicBool) -> Result<Played, Failure> {
     let common = scenario.common();
-    let access = access(scenario)?;
+    let dialect = common.kind.map(|kind| Dialect::of(kind, scenario.is_echo()));
+    let hello = common.hello.clone().or_else(|| dialect.as_ref()?.hello.clone());
+    let access = access(scenario, dialect.as_ref())?;
+    check_rooms(scenario, &access, hello.as_ref())?;
     let limit = FileLimit::raise().map_err(system)?;
     let threads = limit.threads(scenario.clients(), common.threads, spare_cores()).map_err(Failure::Usage)?;
     let plan = Plan {
         scenario,
         access: &access,
+        dialect,
+        hello,
         tag: marker::tag(rand::random()),
         threads,
         seed: rand::random(),
@@ -308,10 +316,31 @@ fn interrupted_by_signals() -> std::io::Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-fn access(scenario: &Scenario) -> Result<Access, Failure> {
+/// Several rooms are those of the server: something has to tell it which one is meant.
+fn check_rooms(scenario: &Scenario, access: &Access, hello: Option<&Template>) -> Result<(), Failure> {
+    let common = scenario.common();
+    if common.rooms > common.connections {
+        return Err(Failure::Usage(format!(
+            "{} rooms are more than there are --connections to be in them",
+            common.rooms
+        )));
+    }
+    let message = scenario.wording().and_then(|wording| wording.message.as_ref());
+    let is_named = access.targets.iter().any(|target| target.path.contains("{room}"))
+        || hello.into_iter().chain(message).any(Template::names_room);
+    match common.rooms == 1 || is_named {
+        true => Ok(()),
+        false => Err(Failure::Usage("--rooms needs {room} in the URL, --hello or --message".to_owned())),
+    }
+}
+
+fn access(scenario: &Scenario, dialect: Option<&Dialect>) -> Result<Access, Failure> {
     let (common, clients) = (scenario.common(), scenario.clients());
     let mut targets = common.urls.clone();
     for target in &mut targets {
+        if let Some(dialect) = dialect.filter(|_| target.path == "/") {
+            target.path = dialect.path.to_owned();
+        }
         target
             .resolve()
             .map_err(|error| Failure::Unreachable(format!("cannot find {}: {error}", target.host)))?;
@@ -338,6 +367,7 @@ fn access(scenario: &Scenario) -> Result<Access, Failure> {
     fields.extend(common.origin.iter().map(|origin| ("Origin".to_owned(), origin.clone())));
     Ok(Access {
         targets,
+        rooms: common.rooms,
         sources,
         tls: tls.map_err(Failure::Usage)?,
         fields,

@@ -1,5 +1,6 @@
 //! The command line of `throng bench`.
 
+use super::dialect::Kind;
 use super::report::expect::Expectation;
 use super::sources::Sources;
 use super::target::Target;
@@ -146,7 +147,7 @@ pub struct Talk {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub wording: Wording,
-    /// Members that speak
+    /// Members that speak, in each room
     #[arg(long, value_name = "N", default_value = "10", value_parser = at_least_one)]
     pub senders: usize,
     /// Messages a second, of all senders together
@@ -161,8 +162,8 @@ pub struct Wording {
     /// Bytes of a message's text, that is, of what {id} stands for; a marker of 32 bytes and dots
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = size)]
     pub size: usize,
-    /// Text with places: {id} by which it is known when it comes, {time}, {client}, {random:N}. Without it {id} alone,
-    /// or what a chat of throng wants if the server says that it is one
+    /// Text with places: {id} by which it is known when it comes, {time}, {client}, {room}, {random:N}. Without it {id}
+    /// alone, what --for says, or what a chat of throng wants if the server says that it is one
     #[arg(long, value_name = "TEMPLATE")]
     pub message: Option<Template>,
     /// Send binary messages
@@ -208,6 +209,15 @@ pub struct Common {
     /// A field of the request, as in 'Authorization: Bearer x'; may be repeated
     #[arg(long, value_name = "FIELD", value_parser = field, help_heading = "Connections")]
     pub header: Vec<(String, String)>,
+    /// Rooms that clients take in turn, by {room} in the URL, --hello or --message
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
+    pub rooms: usize,
+    /// The kind of server: its path if the URL has none, what it wants to be told and --message
+    #[arg(long = "for", value_name = "KIND")]
+    pub kind: Option<Kind>,
+    /// What each client says when its connection is open, with the places of --message but {id}
+    #[arg(long, value_name = "TEMPLATE", value_parser = hello, help_heading = "Connections")]
+    pub hello: Option<Template>,
     /// The field Origin
     #[arg(long, value_name = "URL", help_heading = "Connections")]
     pub origin: Option<String>,
@@ -267,6 +277,11 @@ pub struct Reports {
 const FIRST_RATE: f64 = 1_000.0;
 
 impl Scenario {
+    /// Whether what is sent comes back to who sent it alone.
+    pub fn is_echo(&self) -> bool {
+        matches!(self, Scenario::Echo(_))
+    }
+
     /// As it stands in the report.
     pub fn name(&self) -> &'static str {
         match self {
@@ -276,6 +291,14 @@ impl Scenario {
             Scenario::Slow(_) => "slow",
             Scenario::Churn(_) => "churn",
             Scenario::Storm(_) => "storm",
+        }
+    }
+
+    /// What is said, if anything is.
+    pub fn wording(&self) -> Option<&Wording> {
+        match self {
+            Scenario::Echo(echo) => Some(&echo.wording),
+            _ => self.talk().map(|talk| &talk.wording),
         }
     }
 
@@ -349,6 +372,14 @@ fn conditions(text: &str) -> Result<Conditions, String> {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a number from 1".to_owned())
+}
+
+fn hello(text: &str) -> Result<Template, String> {
+    let template = Template::new(text);
+    match template.has_id() {
+        true => Err("what is said first has no {id}, since it is not expected back".to_owned()),
+        false => Ok(template),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -37,6 +37,8 @@ pub struct Recorder {
     pub handshake: Histogram<u64>,
     /// Messages sent in all.
     pub sent: u64,
+    /// Deliveries that are to come of these.
+    pub expected: u64,
     /// Deliveries in all, each counted once.
     pub received: u64,
     /// Deliveries that a later one has overtaken, so far.
@@ -47,6 +49,8 @@ pub struct Recorder {
     pub reordered: u64,
     /// Deliveries to the client that had sent the message itself.
     pub own: u64,
+    /// Deliveries to members of another room.
+    pub strayed: u64,
     /// Not what was sent.
     pub damaged: u64,
     /// Of messages that were due while it was measured: how many there were.
@@ -79,11 +83,13 @@ impl Default for Recorder {
             open_at_end: 0,
             handshake: histogram(),
             sent: 0,
+            expected: 0,
             received: 0,
             missing: 0,
             duplicated: 0,
             reordered: 0,
             own: 0,
+            strayed: 0,
             damaged: 0,
             measured_sent: 0,
             measured_received: 0,
@@ -129,10 +135,12 @@ impl Recorder {
         self.opened += other.opened;
         self.open_at_end += other.open_at_end;
         self.sent += other.sent;
+        self.expected += other.expected;
         self.received += other.received;
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
         self.own += other.own;
+        self.strayed += other.strayed;
         self.damaged += other.damaged;
         self.measured_sent += other.measured_sent;
         self.measured_received += other.measured_received;

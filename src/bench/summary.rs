@@ -33,7 +33,7 @@ pub fn report(scenario: &Scenario, settings: Settings, started: SystemTime, outc
         Scenario::Echo(echo) => echo.rate.is_some(),
         _ => true,
     };
-    let messages = messages(scenario, recorder, *hearers, seconds);
+    let messages = messages(scenario, recorder, seconds);
     let deliveries = recorder.measured_received;
     let client = client(outcome, recorder, seconds);
     let server = outcome.server.as_ref().map(|usage| {
@@ -60,7 +60,7 @@ pub fn report(scenario: &Scenario, settings: Settings, started: SystemTime, outc
         server,
         rows: rows.clone(),
     };
-    warn(&mut report, recorder, *hearers);
+    warn(&mut report, scenario, recorder);
     report
 }
 
@@ -69,16 +69,17 @@ fn started_text(started: SystemTime) -> String {
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn messages(scenario: &Scenario, recorder: &Recorder, hearers: u64, seconds: f64) -> Option<Messages> {
-    let (planned_rate, hearers) = match (scenario, scenario.talk()) {
-        (Scenario::Echo(echo), _) => (echo.rate, 1),
-        (_, Some(talk)) => (Some(talk.rate), hearers - u64::from(leaves_out_sender(recorder, hearers))),
+fn messages(scenario: &Scenario, recorder: &Recorder, seconds: f64) -> Option<Messages> {
+    let planned_rate = match (scenario, scenario.talk()) {
+        (Scenario::Echo(echo), _) => echo.rate,
+        (_, Some(talk)) => Some(talk.rate),
         (_, None) => return None,
     };
     let expected = match scenario {
         // What was said while a member was away was not for it, and nobody knows what that was.
         Scenario::Storm(_) => recorder.received,
-        _ => recorder.sent * hearers,
+        _ if leaves_out_sender(scenario, recorder) => recorder.expected - recorder.sent,
+        _ => recorder.expected,
     };
     let a_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
     Some(Messages {
@@ -89,6 +90,7 @@ fn messages(scenario: &Scenario, recorder: &Recorder, hearers: u64, seconds: f64
         lost: expected.saturating_sub(recorder.received),
         duplicated: recorder.duplicated,
         reordered: recorder.reordered,
+        strayed: recorder.strayed,
         damaged: recorder.damaged,
         sent_per_second: a_second(recorder.measured_sent),
         received_per_second: a_second(recorder.measured_received),
@@ -107,8 +109,11 @@ fn recovery(recorder: &Recorder, members: u64) -> Recovery {
 }
 
 /// Whether the server sends a message to all but the one who said it.
-fn leaves_out_sender(recorder: &Recorder, hearers: u64) -> bool {
-    hearers > 1 && recorder.received > 0 && recorder.own == 0
+fn leaves_out_sender(scenario: &Scenario, recorder: &Recorder) -> bool {
+    scenario.talk().is_some()
+        && recorder.expected > recorder.sent
+        && recorder.received > 0
+        && recorder.own == 0
 }
 
 fn client(outcome: &Outcome, recorder: &Recorder, seconds: f64) -> Client {
@@ -149,7 +154,7 @@ fn per(seconds: f64, count: u64) -> Option<f64> {
 }
 
 /// Says what makes the figures doubtful, first of all whether they are the client's.
-fn warn(report: &mut Report, recorder: &Recorder, hearers: u64) {
+fn warn(report: &mut Report, scenario: &Scenario, recorder: &Recorder) {
     let busiest = report.client.busiest_thread;
     let mut warnings = Vec::new();
     if busiest > BUSY {
@@ -175,11 +180,14 @@ fn warn(report: &mut Report, recorder: &Recorder, hearers: u64) {
     if missing > 0 {
         warnings.push(format!("{missing} of {} connections did not open.", report.connections.wanted));
     }
-    if report.scenario != "echo" && leaves_out_sender(recorder, hearers) {
+    if leaves_out_sender(scenario, recorder) {
         warnings.push(
             "The server does not send a message to the one who said it; that is not counted as loss."
                 .to_owned(),
         );
+    }
+    if recorder.strayed > 0 {
+        warnings.push(format!("{} deliveries came to members of another room.", recorder.strayed));
     }
     if report.messages.as_ref().is_some_and(|messages| messages.sent > 0 && messages.received == 0) {
         warnings.push(

@@ -1,6 +1,6 @@
 //! What clients say: text with places to be filled in.
 
-use super::marker::{self, Marker, Tag};
+use super::marker::{Marker, Tag};
 use std::str::FromStr;
 
 /// A message with places.
@@ -18,6 +18,8 @@ enum Part {
     Time,
     /// The number of the client.
     Client,
+    /// The number of its room.
+    Room,
     /// So many characters of chance, the same whenever this message is written.
     Random(usize),
 }
@@ -25,40 +27,18 @@ enum Part {
 /// The most characters of chance in one place.
 const MOST_RANDOM: usize = 1 << 20;
 
-impl Template {
-    /// The marker alone.
-    pub fn plain() -> Template {
-        Template { parts: vec![Part::Id] }
-    }
-
-    /// What a member of a room of throng says in its format `json`.
-    pub fn throng() -> Template {
-        let around = |text: &str| Part::Text(text.to_owned());
-        Template { parts: vec![around(r#"{"type":"say","text":""#), Part::Id, around(r#""}"#)] }
-    }
-
-    /// Writes the message with this marker. The marker is filled up to `size` bytes.
-    pub fn write(&self, marker: &Marker, tag: Tag, size: usize, out: &mut Vec<u8>) {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Id => {
-                    let end = out.len() + size.max(marker::LENGTH);
-                    marker.write(tag, out);
-                    out.resize(end, b'.');
-                }
-                Part::Time => out.extend_from_slice((marker.due / 1_000_000).to_string().as_bytes()),
-                Part::Client => out.extend_from_slice(marker.sender.to_string().as_bytes()),
-                Part::Random(len) => write_random(marker, *len, out),
-            }
-        }
-    }
+/// A client, and the room that it is in, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// Among the clients of all threads.
+    pub client: usize,
+    /// Among all rooms.
+    pub room: usize,
 }
 
-impl FromStr for Template {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Template, String> {
+impl Template {
+    /// Text with places, of which `{id}` need not be one.
+    pub fn new(text: &str) -> Template {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
@@ -73,8 +53,41 @@ impl FromStr for Template {
             rest = after;
         }
         append(&mut parts, rest);
-        match parts.contains(&Part::Id) {
-            true => Ok(Template { parts }),
+        Template { parts }
+    }
+
+    /// Whether a message can be known by it.
+    pub fn has_id(&self) -> bool {
+        self.parts.contains(&Part::Id)
+    }
+
+    /// Whether it tells messages of one room from those of another.
+    pub fn names_room(&self) -> bool {
+        self.parts.contains(&Part::Room)
+    }
+
+    /// Writes the message of a speaker with this marker, which is filled up to `size` bytes.
+    pub fn write(&self, speaker: Speaker, marker: &Marker, tag: Tag, size: usize, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Id => marker.write_filled(tag, size, out),
+                Part::Time => out.extend_from_slice((marker.due / 1_000_000).to_string().as_bytes()),
+                Part::Client => out.extend_from_slice(speaker.client.to_string().as_bytes()),
+                Part::Room => out.extend_from_slice(speaker.room.to_string().as_bytes()),
+                Part::Random(len) => write_random(marker, *len, out),
+            }
+        }
+    }
+}
+
+impl FromStr for Template {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Template, String> {
+        let template = Template::new(text);
+        match template.has_id() {
+            true => Ok(template),
             false => Err("a message needs {id}, by which it is known when it comes back".to_owned()),
         }
     }
@@ -85,6 +98,7 @@ fn part(name: &str) -> Option<Part> {
         "id" => Some(Part::Id),
         "time" => Some(Part::Time),
         "client" => Some(Part::Client),
+        "room" => Some(Part::Room),
         _ => {
             let len = name.strip_prefix("random:")?.parse().ok()?;
             (len <= MOST_RANDOM).then_some(Part::Random(len))
@@ -116,30 +130,32 @@ fn write_random(marker: &Marker, len: usize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::marker::LENGTH;
     use super::*;
 
-    const MARKER: Marker = Marker { sender: 7, number: 2, due: 1_234_567_890, lag: 0 };
+    const SPEAKER: Speaker = Speaker { client: 7, room: 3 };
+    const MARKER: Marker = Marker { sender: 0, number: 2, due: 1_234_567_890, lag: 0 };
     const TAG: Tag = *b"test";
 
     fn written(template: &Template, size: usize) -> String {
         let mut out = Vec::new();
-        template.write(&MARKER, TAG, size, &mut out);
+        template.write(SPEAKER, &MARKER, TAG, size, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn id() -> String {
-        written(&Template::plain(), 0)
+        written(&Template::new("{id}"), 0)
     }
 
     #[test]
     fn places_are_filled_in_and_other_braces_are_kept() {
         let template: Template =
-            r#"{"a":{"b":"{id}"},"c":{client},"t":{time},"n":{},"r":"{random:3}"}"#.parse().unwrap();
+            r#"{"a":{"b":"{id}"},"c":[{client},{room}],"t":{time},"n":{},"r":"{random:3}"}"#.parse().unwrap();
         let text = written(&template, 0);
         let (before, after) = text.split_once(&id()).unwrap();
         assert_eq!(before, r#"{"a":{"b":""#);
-        let (fixed, random) = after.split_at(r#""},"c":7,"t":1234,"n":{},"r":""#.len());
-        assert_eq!(fixed, r#""},"c":7,"t":1234,"n":{},"r":""#);
+        let (fixed, random) = after.split_at(r#""},"c":[7,3],"t":1234,"n":{},"r":""#.len());
+        assert_eq!(fixed, r#""},"c":[7,3],"t":1234,"n":{},"r":""#);
         assert!(
             random.len() == 3 + 2 && random[..3].bytes().all(|byte| byte.is_ascii_lowercase()),
             "{random}"
@@ -149,9 +165,9 @@ mod tests {
 
     #[test]
     fn the_marker_is_filled_up_to_the_size() {
-        assert_eq!(id().len(), marker::LENGTH);
-        assert_eq!(written(&Template::plain(), 64), format!("{:.<64}", id()));
-        assert_eq!(written(&Template::throng(), 40), format!(r#"{{"type":"say","text":"{:.<40}"}}"#, id()));
+        assert_eq!(id().len(), LENGTH);
+        assert_eq!(written(&Template::new("{id}"), 64), format!("{:.<64}", id()));
+        assert_eq!(written(&Template::new(r#"["{id}"]"#), 40), format!(r#"["{:.<40}"]"#, id()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod broadcast;
 mod churn;
 mod echo;
 mod idle;
+mod rooms;
 mod slow;
 mod storm;
 
@@ -11,13 +12,14 @@ pub use broadcast::Broadcast;
 pub use churn::Churn;
 pub use echo::Echo;
 pub use idle::Idle;
+pub use rooms::Rooms;
 pub use slow::Slow;
 pub use storm::Storm;
 
 use super::crowd::{Behaviour, Crowd};
 use super::marker::{Marker, Tag};
 use super::recorder::Recorder;
-use super::template::Template;
+use super::template::{Speaker, Template};
 use crate::ws::Opcode;
 use std::ops::Range;
 
@@ -53,11 +55,19 @@ pub struct Wording {
     pub size: usize,
     /// Text or binary.
     pub opcode: Opcode,
+    /// The server writes anew what is around the marker.
+    pub is_rewritten: bool,
 }
 
 impl Wording {
-    fn write(&self, marker: &Marker, out: &mut Vec<u8>) {
+    fn write(&self, speaker: Speaker, marker: &Marker, out: &mut Vec<u8>) {
         out.clear();
-        self.template.write(marker, self.tag, self.size, out);
+        self.template.write(speaker, marker, self.tag, self.size, out);
+    }
+
+    /// The marker alone, filled up.
+    fn write_id(&self, marker: &Marker, out: &mut Vec<u8>) {
+        out.clear();
+        marker.write_filled(self.tag, self.size, out);
     }
 }

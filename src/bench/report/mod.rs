@@ -112,6 +112,9 @@ pub struct Messages {
     pub duplicated: u64,
     /// Deliveries that came after a later one of the same sender.
     pub reordered: u64,
+    /// Deliveries to members of another room than the one where it was said.
+    #[serde(default)]
+    pub strayed: u64,
     /// Deliveries whose content was not what was sent.
     pub damaged: u64,
     /// Sent a second while measured.

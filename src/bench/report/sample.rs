@@ -34,6 +34,7 @@ pub(super) fn broadcast() -> Report {
             lost: 2,
             duplicated: 0,
             reordered: 1,
+            strayed: 0,
             damaged: 0,
             sent_per_second: 99.97,
             received_per_second: 999_700.2,

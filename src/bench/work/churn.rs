@@ -9,8 +9,8 @@ use std::ops::Range;
 
 /// A broadcast to members that stay, beside others of whom one goes and comes back at a time.
 #[derive(Debug)]
-pub struct Churn {
-    room: Broadcast,
+pub struct Churn<'a> {
+    room: Broadcast<'a>,
     /// The clients of this thread that come and go.
     restless: Range<usize>,
     pacer: Pacer,
@@ -20,17 +20,17 @@ pub struct Churn {
     until: u64,
 }
 
-impl Churn {
+impl<'a> Churn<'a> {
     /// Of this thread's clients those come and go that are `restless`; the first of these has the number `first` among
     /// `all`, of whom `rate` a second do so.
     pub fn new(
-        room: Broadcast,
+        room: Broadcast<'a>,
         restless: Range<usize>,
         span: &Span,
         rate: f64,
         first: usize,
         all: usize,
-    ) -> Churn {
+    ) -> Churn<'a> {
         let numbers = (first..first + restless.len()).map(|number| number as u32).collect();
         let (pacer, share) = (Pacer::new(span.start, rate), Share::new(numbers, all as u32));
         Churn { room, restless, pacer, share, gone: 0, until: span.measured.end }
@@ -54,7 +54,7 @@ impl Churn {
     }
 }
 
-impl Work for Churn {
+impl Work for Churn<'_> {
     fn send_due(&mut self, crowd: &mut Crowd<'_>, now: u64) -> Option<u64> {
         let due = [self.room.send_due(crowd, now), self.go_and_come(crowd, now)];
         due.into_iter().flatten().min()
@@ -65,7 +65,7 @@ impl Work for Churn {
     }
 }
 
-impl Behaviour for Churn {
+impl Behaviour for Churn<'_> {
     fn open(&mut self, _: usize, _: u64, _: &mut Pen<'_>) {}
 
     fn hear(&mut self, client: usize, message: &Message<'_>, now: u64, pen: &mut Pen<'_>) {

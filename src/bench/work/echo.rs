@@ -5,6 +5,7 @@ use super::super::crowd::{Behaviour, Clock, Crowd, Pen};
 use super::super::marker::Marker;
 use super::super::pacer::{Pacer, Share};
 use super::super::recorder::Recorder;
+use super::super::template::Speaker;
 use super::{Span, Wording, Work};
 use crate::ws::Message;
 use std::ops::Range;
@@ -24,13 +25,16 @@ pub struct Echo {
     /// The number of the first client among those of all threads, and how many there are in all.
     first: usize,
     all: usize,
+    /// Which clients take in turn.
+    rooms: usize,
     clients: Vec<Client>,
     has_begun: bool,
     audit: Audit,
     recorder: Recorder,
     hint: usize,
     payload: Vec<u8>,
-    answer: Vec<u8>,
+    /// What an answer is to be.
+    sent: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +53,7 @@ impl Echo {
         clock: Clock,
         (depth, rate): (u32, Option<f64>),
         own: Range<usize>,
-        all: usize,
+        (all, rooms): (usize, usize),
     ) -> Echo {
         let share = Share::new(own.clone().map(|number| number as u32).collect(), all as u32);
         Echo {
@@ -61,13 +65,14 @@ impl Echo {
             due: 0,
             first: own.start,
             all,
+            rooms,
             clients: vec![Client::default(); own.len()],
             has_begun: false,
             audit: Audit::new(own.len(), 1),
             recorder: Recorder::default(),
             hint: 0,
             payload: Vec::new(),
-            answer: Vec::new(),
+            sent: Vec::new(),
         }
     }
 
@@ -87,14 +92,38 @@ impl Echo {
         };
         let sender = (self.first + client) as u32;
         let marker = Marker { sender, number: state.sent, due, lag: now.saturating_sub(due) };
-        self.wording.write(&marker, &mut self.payload);
         state.sent += 1;
         state.on_the_way += 1;
+        self.wording.write(self.speaker(client), &marker, &mut self.payload);
         self.recorder.sent += 1;
+        self.recorder.expected += 1;
         if self.span.measured.contains(&due) {
             self.recorder.measured_sent += 1;
         }
         true
+    }
+
+    fn speaker(&self, client: usize) -> Speaker {
+        let client = self.first + client;
+        Speaker { client, room: client % self.rooms }
+    }
+
+    /// Whether an answer holds what was sent.
+    fn is_intact(&mut self, client: usize, marker: &Marker, message: &Message<'_>) -> bool {
+        let payload = message.payload();
+        let came = match self.wording.is_rewritten {
+            false => {
+                self.wording.write(self.speaker(client), marker, &mut self.sent);
+                payload
+            }
+            true => {
+                self.wording.write_id(marker, &mut self.sent);
+                &payload[self.hint..payload.len().min(self.hint + self.sent.len())]
+            }
+        };
+        came == self.sent
+            && marker.sender as usize == self.first + client
+            && message.opcode() == self.wording.opcode
     }
 
     fn send_to(&mut self, crowd: &mut Crowd<'_>, client: usize, now: u64) {
@@ -143,11 +172,7 @@ impl Behaviour for Echo {
     fn hear(&mut self, client: usize, message: &Message<'_>, now: u64, pen: &mut Pen<'_>) {
         let payload = message.payload();
         let Some(marker) = Marker::find(payload, self.wording.tag, &mut self.hint) else { return };
-        self.wording.write(&marker, &mut self.answer);
-        if marker.sender as usize != self.first + client
-            || self.answer != payload
-            || message.opcode() != self.wording.opcode
-        {
+        if !self.is_intact(client, &marker, message) {
             self.recorder.damaged += 1;
         }
         if self.audit.hear(client, 0, marker.number) == Heard::Again {

@@ -11,8 +11,8 @@ const SIP: u64 = 100_000_000;
 
 /// A broadcast to members that read, beside others that do not.
 #[derive(Debug)]
-pub struct Slow {
-    room: Broadcast,
+pub struct Slow<'a> {
+    room: Broadcast<'a>,
     /// The clients of this thread that do not read.
     slow: Range<usize>,
     /// Bytes a second that they read nevertheless.
@@ -21,14 +21,14 @@ pub struct Slow {
     next_sip: u64,
 }
 
-impl Slow {
+impl<'a> Slow<'a> {
     /// Those of this thread's clients that do not read are `slow`, or read `rate` bytes a second.
-    pub fn new(room: Broadcast, slow: Range<usize>, rate: u64) -> Slow {
+    pub fn new(room: Broadcast<'a>, slow: Range<usize>, rate: u64) -> Slow<'a> {
         Slow { room, slow, rate, has_begun: false, next_sip: 0 }
     }
 }
 
-impl Work for Slow {
+impl Work for Slow<'_> {
     fn send_due(&mut self, crowd: &mut Crowd<'_>, now: u64) -> Option<u64> {
         if !self.has_begun {
             self.has_begun = true;
@@ -61,7 +61,7 @@ impl Work for Slow {
     }
 }
 
-impl Behaviour for Slow {
+impl Behaviour for Slow<'_> {
     fn open(&mut self, _: usize, _: u64, _: &mut Pen<'_>) {}
 
     fn hear(&mut self, client: usize, message: &Message<'_>, now: u64, pen: &mut Pen<'_>) {

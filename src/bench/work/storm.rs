@@ -13,8 +13,8 @@ const RETRY: u64 = 100_000_000;
 
 /// A broadcast to members that are cut off when measuring begins.
 #[derive(Debug)]
-pub struct Storm {
-    room: Broadcast,
+pub struct Storm<'a> {
+    room: Broadcast<'a>,
     begins: u64,
     ends: u64,
     /// Clients come back within this time, each when chance says, in nanoseconds.
@@ -29,9 +29,9 @@ pub struct Storm {
     rng: StdRng,
 }
 
-impl Storm {
+impl<'a> Storm<'a> {
     /// The `clients` of one thread, in a storm when what is measured begins.
-    pub fn new(room: Broadcast, span: &Span, clients: usize, jitter: u64, seed: u64) -> Storm {
+    pub fn new(room: Broadcast<'a>, span: &Span, clients: usize, jitter: u64, seed: u64) -> Storm<'a> {
         Storm {
             room,
             begins: span.measured.start,
@@ -75,7 +75,7 @@ impl Storm {
     }
 }
 
-impl Work for Storm {
+impl Work for Storm<'_> {
     fn send_due(&mut self, crowd: &mut Crowd<'_>, now: u64) -> Option<u64> {
         let due = self.room.send_due(crowd, now);
         if now >= self.ends {
@@ -96,7 +96,7 @@ impl Work for Storm {
     }
 }
 
-impl Behaviour for Storm {
+impl Behaviour for Storm<'_> {
     fn open(&mut self, client: usize, now: u64, _: &mut Pen<'_>) {
         self.back_at[client] = now;
         self.room.recorder().back.saturating_record(now.saturating_sub(self.begins).max(1));

@@ -80,6 +80,7 @@ pub(in crate::bench::report) fn sample() -> Report {
             lost: 129,
             duplicated: 7,
             reordered: 11,
+            strayed: 0,
             damaged: 13,
             sent_per_second: 30.0,
             received_per_second: 299_987.0,

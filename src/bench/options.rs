@@ -213,7 +213,7 @@ pub struct Common {
     #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
     pub rooms: usize,
     /// The kind of server: its path if the URL has none, what it wants to be told and --message
-    #[arg(long = "for", value_name = "KIND")]
+    #[arg(id = "for", long, value_name = "KIND")]
     pub kind: Option<Kind>,
     /// What each client says when its connection is open, with the places of --message but {id}
     #[arg(long, value_name = "TEMPLATE", value_parser = hello, help_heading = "Connections")]

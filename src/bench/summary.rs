@@ -37,7 +37,8 @@ pub fn report(scenario: &Scenario, settings: Settings, started: SystemTime, outc
     let deliveries = recorder.measured_received;
     let client = client(outcome, recorder, seconds);
     let server = outcome.server.as_ref().map(|usage| {
-        server(common.server_pid.unwrap_or_default(), usage, recorder.opened, outcome.settled, deliveries)
+        let pid = common.server_pid.unwrap_or_default();
+        server(pid, usage, seconds, recorder.opened, outcome.settled, deliveries)
     });
     let mut report = Report {
         schema: SCHEMA,
@@ -120,25 +121,44 @@ fn client(outcome: &Outcome, recorder: &Recorder, seconds: f64) -> Client {
     let Range { start, end } = &outcome.client;
     let cpu = end.cpu().saturating_sub(start.cpu()).as_secs_f64();
     let grown = outcome.client_memory.end.saturating_sub(outcome.client_memory.start);
+    let (busiest_thread, waited) = shares(start, end, seconds);
     Client {
         user: end.user - start.user,
         system: end.system - start.system,
         per_delivery: per(cpu, recorder.measured_received),
-        busiest_thread: end.busiest_thread_since(start).as_secs_f64() / seconds.max(1e-9),
+        busiest_thread,
+        waited,
         lag: Latency::of(&recorder.lag),
         clock: usage::clock_cost().as_secs_f64(),
         memory_per_connection: grown as f64 / recorder.opened.max(1) as f64,
     }
 }
 
-fn server(pid: u32, usage: &[Usage; 4], opened: u64, settled_open: u64, deliveries: u64) -> Server {
+/// Of the time, what the busiest thread ran and what it waited for a core.
+fn shares(start: &Usage, end: &Usage, seconds: f64) -> (f64, f64) {
+    let share = |time: Duration| time.as_secs_f64() / seconds.max(1e-9);
+    end.busiest_thread_since(start)
+        .map_or((0.0, 0.0), |thread| (share(thread.cpu), share(thread.waited)))
+}
+
+fn server(
+    pid: u32,
+    usage: &[Usage; 4],
+    seconds: f64,
+    opened: u64,
+    settled_open: u64,
+    deliveries: u64,
+) -> Server {
     let [before, settled, start, end] = usage;
+    let (busiest_thread, waited) = shares(start, end, seconds);
     let cpu = |from: &Usage, to: &Usage| to.cpu().saturating_sub(from.cpu()).as_secs_f64();
     Server {
         pid,
         user: end.user - start.user,
         system: end.system - start.system,
         per_delivery: per(cpu(start, end), deliveries),
+        busiest_thread,
+        waited,
         per_connection: per(cpu(before, settled), opened).unwrap_or_default(),
         memory_before: before.memory,
         memory_peak: end.memory_peak,

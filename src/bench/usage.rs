@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// CPU and memory of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
-    /// CPU time of each thread, by its number.
-    pub threads: Vec<(u32, Duration)>,
+    /// Of each thread.
+    pub threads: Vec<Thread>,
     /// CPU seconds of all, outside the kernel; in steps of 10 ms.
     pub user: f64,
     /// Likewise, in the kernel.
@@ -18,6 +18,17 @@ pub struct Usage {
     pub memory: u64,
     /// The most bytes it had in memory.
     pub memory_peak: u64,
+}
+
+/// What a thread has had of the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Thread {
+    /// Its number.
+    pub id: u32,
+    /// It ran.
+    pub cpu: Duration,
+    /// It could have run, but others did.
+    pub waited: Duration,
 }
 
 impl Usage {
@@ -43,17 +54,20 @@ impl Usage {
 
     /// CPU time of all threads, to the nanosecond.
     pub fn cpu(&self) -> Duration {
-        self.threads.iter().map(|(_, cpu)| *cpu).sum()
+        self.threads.iter().map(|thread| thread.cpu).sum()
     }
 
-    /// The most CPU time that one thread has used since `before`.
-    pub fn busiest_thread_since(&self, before: &Usage) -> Duration {
-        let since = |(id, cpu): &(u32, Duration)| {
-            let then =
-                before.threads.iter().find(|(other, _)| other == id).map_or(Duration::ZERO, |(_, cpu)| *cpu);
-            cpu.saturating_sub(then)
+    /// The thread that has used the most CPU time since `before`, and what it has had since then.
+    pub fn busiest_thread_since(&self, before: &Usage) -> Option<Thread> {
+        let since = |thread: &Thread| {
+            let then = before.threads.iter().find(|other| other.id == thread.id);
+            Thread {
+                id: thread.id,
+                cpu: thread.cpu.saturating_sub(then.map_or(Duration::ZERO, |then| then.cpu)),
+                waited: thread.waited.saturating_sub(then.map_or(Duration::ZERO, |then| then.waited)),
+            }
         };
-        self.threads.iter().map(since).max().unwrap_or_default()
+        self.threads.iter().map(since).max_by_key(|thread| thread.cpu)
     }
 }
 
@@ -64,16 +78,19 @@ fn unreadable(name: &str) -> Error {
     Error::new(ErrorKind::InvalidData, format!("/proc/PID/{name} is not as it was expected"))
 }
 
-fn threads(pid: u32) -> std::io::Result<Vec<(u32, Duration)>> {
+fn threads(pid: u32) -> std::io::Result<Vec<Thread>> {
     let mut threads = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = task?;
         // A thread may have ended meanwhile.
         let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
-        let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+        let mut nanos = text.split(' ').map(|field| field.parse().map(Duration::from_nanos).ok());
+        let (cpu, waited) = (nanos.next().flatten(), nanos.next().flatten());
         let id = task.file_name().to_str().and_then(|name| name.parse().ok());
-        let (nanos, id) = nanos.zip(id).ok_or_else(|| unreadable("task/TID/schedstat"))?;
-        threads.push((id, Duration::from_nanos(nanos)));
+        let (Some(id), Some(cpu), Some(waited)) = (id, cpu, waited) else {
+            return Err(unreadable("task/TID/schedstat"));
+        };
+        threads.push(Thread { id, cpu, waited });
     }
     Ok(threads)
 }
@@ -117,7 +134,7 @@ mod tests {
         }
         let after = Usage::of(std::process::id()).unwrap();
         assert!(after.cpu() > before.cpu());
-        assert!(after.busiest_thread_since(&before) > Duration::ZERO);
+        assert!(after.busiest_thread_since(&before).is_some_and(|thread| thread.cpu > Duration::ZERO));
         assert!(after.memory > 0 && after.memory_peak >= after.memory);
     }
 

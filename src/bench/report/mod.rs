@@ -174,8 +174,11 @@ pub struct Client {
     pub system: f64,
     /// CPU microseconds for each delivery.
     pub per_delivery: Option<f64>,
-    /// Share of its time for which the busiest thread had a core.
+    /// Share of the time for which the busiest thread had a core.
     pub busiest_thread: f64,
+    /// Share of the time for which it waited for one that others had.
+    #[serde(default)]
+    pub waited: f64,
     /// How late messages were sent.
     pub lag: Option<Latency>,
     /// Seconds that it takes to ask the clock.
@@ -195,6 +198,12 @@ pub struct Server {
     pub system: f64,
     /// CPU microseconds for each delivery.
     pub per_delivery: Option<f64>,
+    /// Share of the time for which its busiest thread had a core.
+    #[serde(default)]
+    pub busiest_thread: f64,
+    /// Share of the time for which that waited for one that others had.
+    #[serde(default)]
+    pub waited: f64,
     /// CPU microseconds for each connection while connecting.
     pub per_connection: f64,
     /// Its memory before anybody had come.

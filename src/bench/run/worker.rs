@@ -100,7 +100,7 @@ fn play(crowd: &mut Crowd<'_>, player: &mut Player<'_>, thread: usize, threads: 
         let pause = match events {
             // Less than the system can count.
             0 if left < Duration::from_millis(1) => left,
-            _ => rest.after(from, to, events).min(left),
+            _ => rest.after(to, events).min(left),
         };
         if !pause.is_zero() {
             std::thread::sleep(pause);

@@ -1,10 +1,9 @@
 //! Reports beside one another: the table for the terminal, and what it shares with the page.
 
+use super::table::{WIDTH, printable, wrap};
 use super::{Latency, Report, figures};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Columns of a terminal that everybody has.
-const WIDTH: usize = 80;
 const ABSENT: &str = "–";
 
 /// What runs are compared by: its name, where it stands in a report, and how it is written.
@@ -41,11 +40,14 @@ pub(super) const FIGURES: &[Figure] = &[
 pub fn table(reports: &[(String, Report)]) -> String {
     let mut out = String::new();
     for caveat in caveats(reports) {
-        wrap(&format!("! {caveat}"), &mut out);
+        paragraph(&format!("! {caveat}"), &mut out);
     }
     for (name, report) in reports {
         let Report { scenario, url, started, seconds, throng, .. } = report;
-        wrap(&format!("{name}: {scenario}, {url}, {started}, {seconds:.0} s, throng {throng}"), &mut out);
+        paragraph(
+            &format!("{name}: {scenario}, {url}, {started}, {seconds:.0} s, throng {throng}"),
+            &mut out,
+        );
     }
     let Some(((first, baseline), others)) = reports.split_first() else { return out };
     let rows: Vec<Figures> =
@@ -222,33 +224,10 @@ fn shortened(name: &str, width: usize) -> String {
     }
 }
 
-/// Appends a line of text, broken so that each part fits the terminal.
-fn wrap(text: &str, out: &mut String) {
-    const INDENT: &str = "\n  ";
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        if column > 2 && column + 1 + length(word) > WIDTH {
-            out.push_str(INDENT);
-            column = 2;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        for c in word.chars() {
-            if column == WIDTH {
-                out.push_str(INDENT);
-                column = 2;
-            }
-            out.push(printable(c));
-            column += 1;
-        }
-    }
+/// Appends a paragraph, all but its first line indented.
+fn paragraph(text: &str, out: &mut String) {
+    *out += &wrap(text, WIDTH - 2).join("\n  ");
     out.push('\n');
-}
-
-/// Reports come from elsewhere; a terminal is not to obey them.
-fn printable(c: char) -> char {
-    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {

@@ -4,7 +4,8 @@ use super::figures::{bytes, micros, percent, rate, short, thousands};
 use super::{Client, Connections, Latency, Messages, Recovery, Report, Server};
 use std::collections::BTreeMap;
 
-const WIDTH: usize = 80;
+/// Columns of a terminal that everybody has.
+pub(super) const WIDTH: usize = 80;
 /// Of the names of rows, in all sections.
 const NAMES: usize = 13;
 /// Of counts, right of a name.
@@ -226,8 +227,9 @@ impl Cost {
     }
 }
 
-/// Breaks text at blanks, and within a word that is longer than a line. At least one line comes of it.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks text at blanks, and within a word that is longer than a line. At least one line comes of it, and nothing that
+/// a terminal would obey: reports and causes come from elsewhere.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
@@ -246,12 +248,17 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 lines.push(std::mem::take(&mut line));
                 used = 0;
             }
-            line.push(c);
+            line.push(printable(c));
             used += 1;
         }
     }
     lines.push(line);
     lines
+}
+
+/// What a terminal shows for a character that it would obey.
+pub(super) fn printable(c: char) -> char {
+    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 #[cfg(test)]
@@ -338,6 +345,15 @@ cost               CPU  in kernel    cores  a delivery  connecting  connected
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
         assert!(text.contains("519"));
+    }
+
+    #[test]
+    fn a_terminal_is_not_made_to_obey_what_a_server_said() {
+        let mut report = sample::broadcast();
+        report.connections.lost.insert("closed by the server: \u{1b}[2J\u{9b}1m".to_owned(), 1);
+        let text = table(&report, false);
+        assert!(text.contains("closed by the server: \u{fffd}[2J\u{fffd}1m"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{9b}']));
     }
 
     #[test]

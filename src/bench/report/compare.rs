@@ -25,6 +25,20 @@ pub(super) const FIGURES: &[Figure] = &[
     ("p99", |report| Some(latency(report)?.p99), figures::micros),
     ("p99.9", |report| Some(latency(report)?.p999), figures::micros),
     ("max", |report| Some(latency(report)?.max), figures::micros),
+    ("members back", |report| Some(report.recovery.as_ref()?.back as f64), count),
+    ("half back after", |report| Some(report.recovery.as_ref()?.until_back.as_ref()?.p50), figures::micros),
+    ("last back after", |report| Some(report.recovery.as_ref()?.until_back.as_ref()?.max), figures::micros),
+    ("members served", |report| Some(report.recovery.as_ref()?.served as f64), count),
+    (
+        "half served after",
+        |report| Some(report.recovery.as_ref()?.until_served.as_ref()?.p50),
+        figures::micros,
+    ),
+    (
+        "last served after",
+        |report| Some(report.recovery.as_ref()?.until_served.as_ref()?.max),
+        figures::micros,
+    ),
     ("deliveries/s", |report| Some(report.messages.as_ref()?.received_per_second), figures::rate),
     ("server CPU/delivery", |report| report.server.as_ref()?.per_delivery, figures::micros),
     (
@@ -66,31 +80,63 @@ pub fn table(reports: &[(String, Report)]) -> String {
 }
 
 /// What to know before any figure, in sentences: of each run, and of what makes several hard to compare.
-pub(super) fn caveats(reports: &[(String, Report)]) -> Vec<String> {
+fn caveats(reports: &[(String, Report)]) -> Vec<String> {
     let mut caveats = Vec::new();
     for (name, report) in reports {
-        let whose = if reports.len() > 1 { format!("{name}: ") } else { String::new() };
-        if !report.is_valid {
-            caveats.push(format!("{whose}This run is not valid: its figures are not the server's."));
-        }
-        if report.interrupted {
-            caveats.push(format!("{whose}The run was interrupted before its time."));
-        }
-        caveats.extend(report.warnings.iter().map(|warning| format!("{whose}{warning}")));
+        caveats.extend(warnings(report).iter().map(|warning| format!("{name}: {warning}")));
     }
-    let scenario = |report: &Report| BTreeMap::from([("scenario".to_owned(), report.scenario.clone())]);
-    caveats.extend(difference("runs", reports, scenario));
-    caveats.extend(difference("settings", reports, |report| report.settings.clone()));
-    caveats.extend(difference("machines", reports, machine));
-    let is_planned = |report: &Report| report.latency.is_some();
-    if reports.windows(2).any(|pair| is_planned(&pair[0].1) != is_planned(&pair[1].1)) {
-        caveats.push(
-            "Only some runs had a plan: their latencies count from when a message was due, those of the others \
-             from when it was sent."
-                .to_owned(),
-        );
+    for Difference { what, values } in differences(reports) {
+        let told = values.iter().map(|(name, values)| {
+            let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
+            format!("{name} ({})", values.join("; "))
+        });
+        caveats.push(format!("The {what} differ: {}.", told.collect::<Vec<_>>().join(", ")));
     }
+    caveats.extend(mixed_plans(reports).map(str::to_owned));
     caveats
+}
+
+/// What to know before any figure of a run, in sentences.
+pub(super) fn warnings(report: &Report) -> Vec<String> {
+    let invalid = "This run is not valid: its figures are not the server's.".to_owned();
+    (!report.is_valid).then_some(invalid).into_iter().chain(report.warnings.iter().cloned()).collect()
+}
+
+/// What is not the same in all reports.
+pub(super) struct Difference {
+    /// A plural.
+    pub what: &'static str,
+    pub values: Beside<String>,
+}
+
+/// Names, and what each report has under them.
+pub(super) type Beside<T> = Vec<(String, Vec<Option<T>>)>;
+
+pub(super) fn differences(reports: &[(String, Report)]) -> Vec<Difference> {
+    let difference = |what, of: fn(&Report) -> BTreeMap<String, String>| {
+        let maps: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
+        let mut values = side_by_side(&maps);
+        values.retain(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]));
+        (!values.is_empty()).then_some(Difference { what, values })
+    };
+    let scenario = |report: &Report| BTreeMap::from([("scenario".to_owned(), report.scenario.clone())]);
+    let differences = [
+        difference("runs", scenario),
+        difference("settings", |report| report.settings.clone()),
+        difference("machines", machine),
+    ];
+    differences.into_iter().flatten().collect()
+}
+
+/// What makes latencies hard to compare.
+pub(super) fn mixed_plans(reports: &[(String, Report)]) -> Option<&'static str> {
+    let is_planned = |report: &Report| report.latency.is_some();
+    let with_latency = || reports.iter().map(|(_, report)| report).filter(|report| latency(report).is_some());
+    let some_only = with_latency().any(is_planned) && !with_latency().all(is_planned);
+    some_only.then_some(
+        "Only some runs had a plan: their latencies count from when a message was due, those of the others from when \
+         it was sent.",
+    )
 }
 
 /// Of deliveries: from when they were due, or from when they were sent if there was no plan.
@@ -115,28 +161,10 @@ pub(super) fn machine(report: &Report) -> BTreeMap<String, String> {
 }
 
 /// What each map holds under each name that any of them has.
-pub(super) fn side_by_side<T: Clone>(maps: &[BTreeMap<String, T>]) -> Vec<(String, Vec<Option<T>>)> {
+pub(super) fn side_by_side<T: Clone>(maps: &[BTreeMap<String, T>]) -> Beside<T> {
     let names: BTreeSet<&String> = maps.iter().flat_map(BTreeMap::keys).collect();
     let values = |name| maps.iter().map(|map| map.get(name).cloned()).collect();
     names.into_iter().map(|name| (name.clone(), values(name))).collect()
-}
-
-/// A sentence that names what is not the same everywhere, with its values.
-fn difference(
-    what: &str,
-    reports: &[(String, Report)],
-    of: impl Fn(&Report) -> BTreeMap<String, String>,
-) -> Option<String> {
-    let maps: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
-    let differing: Vec<String> = side_by_side(&maps)
-        .into_iter()
-        .filter(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]))
-        .map(|(name, values)| {
-            let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
-            format!("{name} ({})", values.join("; "))
-        })
-        .collect();
-    (!differing.is_empty()).then(|| format!("The {what} differ: {}.", differing.join(", ")))
 }
 
 fn count(value: f64) -> String {

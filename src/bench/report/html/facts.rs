@@ -29,6 +29,12 @@ pub(super) const MESSAGES: &[Fact] = &[
     ("payload a second", |report| Some(bytes(report.messages.as_ref()?.bytes_per_second) + "/s")),
 ];
 
+pub(super) const RECOVERY: &[Fact] = &[
+    ("cut off", |report| Some(thousands(report.recovery.as_ref()?.members))),
+    ("back", |report| Some(thousands(report.recovery.as_ref()?.back))),
+    ("served", |report| Some(thousands(report.recovery.as_ref()?.served))),
+];
+
 pub(super) const SERVER: &[Fact] = &[
     ("process", |report| Some(report.server.as_ref()?.pid.to_string())),
     ("CPU, user", |report| Some(micros(report.server.as_ref()?.user * 1e6))),
@@ -61,6 +67,8 @@ pub(super) const LATENCIES: &[(&str, Distribution)] = &[
     ("since due", |report| report.latency.as_ref()),
     ("since sent", |report| report.latency_raw.as_ref()),
     ("handshake", |report| report.connections.handshake.as_ref()),
+    ("until back", |report| report.recovery.as_ref()?.until_back.as_ref()),
+    ("until served", |report| report.recovery.as_ref()?.until_served.as_ref()),
     ("late sending", |report| report.client.lag.as_ref()),
 ];
 

@@ -89,8 +89,9 @@ fn caveats(reports: &[(String, Report)]) -> String {
         }
     }
     for difference in compare::differences(reports) {
-        let names: Vec<&str> = difference.values.iter().map(|(name, _)| name.as_str()).collect();
-        items += &format!("<li>The {} differ: {}.</li>\n", difference.what, Escaped(&names.join(", ")));
+        let name = |(name, _): &(String, _)| format!("<span class=\"flag\">{}</span>", Escaped(name));
+        let names: Vec<String> = difference.values.iter().map(name).collect();
+        items += &format!("<li>The {} differ: {}.</li>\n", difference.what, names.join(", "));
     }
     items.extend(compare::mixed_plans(reports).map(|sentence| format!("<li>{sentence}</li>\n")));
     if items.is_empty() {
@@ -161,7 +162,7 @@ fn origin(report: &Report) -> String {
         Ok(time) => time.strftime("%-d %B %Y, %H:%M:%S UTC").to_string(),
         Err(_) => report.started.clone(),
     };
-    let measured = figures::micros(report.seconds * 1e6);
+    let measured = figures::micros(report.seconds * 1e6).replace(' ', "&nbsp;");
     format!("{}; measured for {measured} by throng {}", Escaped(&started), Escaped(&report.throng))
 }
 

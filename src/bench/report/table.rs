@@ -313,6 +313,20 @@ cost               CPU  in kernel    cores  a delivery  connecting  connected
     }
 
     #[test]
+    fn a_storm_is_told_by_how_everybody_came_back() {
+        let report = Report { recovery: Some(sample::recovery()), ..sample::broadcast() };
+        let expected = "
+after the storm
+  cut off               9,997
+  back                  9,996  half after 50 ms, the last after 500 ms
+  served                9,990  half after 70 ms, the last after 700 ms
+";
+        let text = table(&report, false);
+        assert!(text.contains(expected), "{text}");
+        assert!(!table(&sample::broadcast(), false).contains("storm"));
+    }
+
+    #[test]
     fn the_first_line_says_that_a_run_is_invalid_and_warnings_follow() {
         let warnings = vec!["The client was busy for 98 % of the time.".to_owned(), "Another.".to_owned()];
         let report = Report { is_valid: false, interrupted: true, warnings, ..sample::broadcast() };

@@ -11,6 +11,9 @@ type Kind = (&'static str, fn(&Report) -> Option<&Latency>);
 /// A row that is shorter, as the last may be, says little of a second.
 const SHORTEST: f64 = 0.2;
 
+const SINCE_DUE: &str = "<p class=\"note\">Since due: from when the plan wants a message sent until it comes, so that \
+                         what had to wait for a server that stood still counts too.</p>\n";
+
 const BACK: Kind = ("back", |report| report.recovery.as_ref()?.until_back.as_ref());
 const SERVED: Kind = ("served", |report| report.recovery.as_ref()?.until_served.as_ref());
 const DUE: Kind = ("since due", |report| report.latency.as_ref());
@@ -39,25 +42,25 @@ fn recoveries(reports: &Reports) -> String {
 
 /// The distribution: since due and since sent, or one line for each of several reports.
 fn latencies(reports: &Reports) -> String {
+    let chart = |title, lines| {
+        Chart { title, x: Quantity::Share, y: Quantity::Micros, phases: &[], lines }.to_string()
+    };
     let has_messages = reports.iter().any(|(_, report)| compare::latency(report).is_some());
-    let (title, lines) = match reports {
-        [(_, report)] if has_messages => {
+    match reports {
+        [(_, report)] if report.latency.is_some() => {
             let line = |(name, of): Kind| Line { name: name.to_owned(), points: nines(of(report)) };
-            ("Latency by percentile", vec![line(DUE), line(SENT)])
+            chart("Latency by percentile", vec![line(DUE), line(SENT)]) + SINCE_DUE
         }
         _ if has_messages => {
-            ("Latency by percentile", lines(reports, |report| nines(compare::latency(report))))
+            let is_one = reports.len() == 1;
+            let title = if is_one { "Latency since sent, by percentile" } else { "Latency by percentile" };
+            chart(title, lines(reports, |report| nines(compare::latency(report))))
         }
         _ => {
             let handshake = |report: &Report| nines(report.connections.handshake.as_ref());
-            ("Handshake by percentile", lines(reports, handshake))
+            chart("Handshake by percentile", lines(reports, handshake))
         }
-    };
-    let chart = Chart { title, x: Quantity::Share, y: Quantity::Micros, phases: &[], lines };
-    let is_due = matches!(reports, [(_, Report { latency: Some(_), .. })]);
-    let note = "<p class=\"note\">Since due: from when the plan wants a message sent until it comes, so that what had to \
-                wait for a server that stood still counts too.</p>\n";
-    format!("{chart}{}", if is_due { note } else { "" })
+    }
 }
 
 /// What happened in each second.

@@ -95,7 +95,8 @@ fn latencies(reports: &Reports, heads: &[String]) -> String {
         let (kinds, latencies): (Vec<String>, Vec<_>) =
             present.map(|(name, latency)| (name, Some(latency))).unzip();
         let table = table("Latencies", &kinds, latency_rows(&latencies));
-        return format!("<div class=\"across\">\n{table}</div>\n");
+        let is_wide = kinds.len() > 2;
+        return if is_wide { format!("<div class=\"across\">\n{table}</div>\n") } else { table };
     }
     let kinds = facts::LATENCIES.iter().map(|(name, of)| {
         let latencies: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
@@ -115,7 +116,8 @@ fn latency_rows(latencies: &[Option<&Latency>]) -> impl Iterator<Item = Row> {
 fn table(title: &str, heads: &[String], rows: impl Iterator<Item = Row>) -> String {
     let mut body = String::new();
     for (name, cells) in rows.filter(|(_, cells)| cells.iter().any(Option::is_some)) {
-        body += &format!("<tr><th scope=\"row\">{}</th>", Escaped(&name));
+        let name = Escaped(&name).to_string().replace('/', "/<wbr>");
+        body += &format!("<tr><th scope=\"row\">{name}</th>");
         for cell in cells {
             body += &match cell {
                 None => "<td>–</td>".to_owned(),
@@ -128,7 +130,8 @@ fn table(title: &str, heads: &[String], rows: impl Iterator<Item = Row>) -> Stri
     if body.is_empty() {
         return body;
     }
-    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    let heads: String =
+        heads.iter().map(|head| format!("<th scope=\"col\"><div>{head}</div></th>")).collect();
     let heads = match heads.is_empty() {
         true => heads,
         false => format!("<thead><tr><td></td>{heads}</tr></thead>\n"),

@@ -12,8 +12,21 @@ use std::fmt::{self, Write};
 const STYLE: &str = include_str!("report.css");
 
 /// What most says what was done, in this order.
-const FOREMOST: [&str; 10] =
-    ["connections", "ramp", "senders", "rate", "depth", "size", "stalled", "restless", "churn", "jitter"];
+const FOREMOST: [&str; 13] = [
+    "connections",
+    "ramp",
+    "senders",
+    "rate",
+    "depth",
+    "size",
+    "binary",
+    "deflate",
+    "stalled",
+    "read-rate",
+    "restless",
+    "churn",
+    "jitter",
+];
 
 /// A page of named reports: of one, or of several with their lines over one another and changes against the first.
 pub fn page(reports: &[(String, Report)]) -> String {
@@ -108,6 +121,7 @@ fn caveats(reports: &[(String, Report)]) -> String {
 
 fn header(report: &Report) -> String {
     let settings = FOREMOST.iter().filter_map(|&name| Some((name, report.settings.get(name)?.as_str())));
+    let settings = settings.filter(|(_, value)| *value != "false");
     format!(
         "<header>\n<h1>{}{}</h1>\n<p><code>{}</code></p>\n{}<p class=\"note\">{}</p>\n</header>\n",
         Escaped(&report.scenario),

@@ -3,21 +3,16 @@
 use super::super::chart::{Chart, Line, Phase, Quantity};
 use super::super::{Latency, Report, Row, compare, figures};
 use super::Escaped;
+use super::facts::{BACK, DUE, HANDSHAKE, Kind, SENT, SERVED};
 
 type Reports = [(String, Report)];
-/// A name of latencies, and where they stand in a report.
-type Kind = (&'static str, fn(&Report) -> Option<&Latency>);
+type Points = Vec<(f64, Option<f64>)>;
 
 /// A row that is shorter, as the last may be, says little of a second.
 const SHORTEST: f64 = 0.2;
 
 const SINCE_DUE: &str = "<p class=\"note\">Since due: from when the plan wants a message sent until it comes, so that \
                          what had to wait for a server that stood still counts too.</p>\n";
-
-const BACK: Kind = ("back", |report| report.recovery.as_ref()?.until_back.as_ref());
-const SERVED: Kind = ("served", |report| report.recovery.as_ref()?.until_served.as_ref());
-const DUE: Kind = ("since due", |report| report.latency.as_ref());
-const SENT: Kind = ("since sent", |report| report.latency_raw.as_ref());
 
 pub(super) fn charts(reports: &Reports) -> String {
     recoveries(reports) + &latencies(reports) + &times(reports)
@@ -27,39 +22,36 @@ pub(super) fn charts(reports: &Reports) -> String {
 fn recoveries(reports: &Reports) -> String {
     let (x, y) = (Quantity::Micros, Quantity::Count);
     let chart = |title, lines| Chart { title, x, y, phases: &[], lines }.to_string();
+    let (back, served) = (("back", BACK.1), ("served", SERVED.1));
     match reports {
         [(_, report)] => {
-            let line = |(name, of): Kind| Line { name: name.to_owned(), points: growth(of(report)) };
-            chart("Members back and served, by time since the storm", vec![line(BACK), line(SERVED)])
+            let lines = lines_of(report, &[back, served], growth);
+            chart("Members back and served, by time since the storm", lines)
         }
         _ => {
             let lines = |(_, of): Kind| lines(reports, |report| growth(of(report)));
-            chart("Members back, by time since the storm", lines(BACK))
-                + &chart("Members served, by time since the storm", lines(SERVED))
+            chart("Members back, by time since the storm", lines(back))
+                + &chart("Members served, by time since the storm", lines(served))
         }
     }
 }
 
 /// The distribution: since due and since sent, or one line for each of several reports.
 fn latencies(reports: &Reports) -> String {
-    let chart = |title, lines| {
-        Chart { title, x: Quantity::Share, y: Quantity::Micros, phases: &[], lines }.to_string()
-    };
+    let (x, y) = (Quantity::Share, Quantity::Micros);
+    let chart = |title, lines| Chart { title, x, y, phases: &[], lines }.to_string();
     let has_messages = reports.iter().any(|(_, report)| compare::latency(report).is_some());
     match reports {
         [(_, report)] if report.latency.is_some() => {
-            let line = |(name, of): Kind| Line { name: name.to_owned(), points: nines(of(report)) };
-            chart("Latency by percentile", vec![line(DUE), line(SENT)]) + SINCE_DUE
+            chart("Latency by percentile", lines_of(report, &[DUE, SENT], nines)) + SINCE_DUE
+        }
+        [_] if has_messages => {
+            chart("Latency since sent, by percentile", lines(reports, |report| nines(SENT.1(report))))
         }
         _ if has_messages => {
-            let is_one = reports.len() == 1;
-            let title = if is_one { "Latency since sent, by percentile" } else { "Latency by percentile" };
-            chart(title, lines(reports, |report| nines(compare::latency(report))))
+            chart("Latency by percentile", lines(reports, |report| nines(compare::latency(report))))
         }
-        _ => {
-            let handshake = |report: &Report| nines(report.connections.handshake.as_ref());
-            chart("Handshake by percentile", lines(reports, handshake))
-        }
+        _ => chart("Handshake by percentile", lines(reports, |report| nines(HANDSHAKE.1(report)))),
     }
 }
 
@@ -110,7 +102,11 @@ fn times(reports: &Reports) -> String {
     charts + "</div>\n"
 }
 
-type Points = Vec<(f64, Option<f64>)>;
+/// A line for each kind.
+fn lines_of(report: &Report, kinds: &[Kind], points: fn(Option<&Latency>) -> Points) -> Vec<Line> {
+    let line = |(name, of): &Kind| Line { name: (*name).to_owned(), points: points(of(report)) };
+    kinds.iter().map(line).collect()
+}
 
 /// A line for each report.
 fn lines(reports: &Reports, points: impl Fn(&Report) -> Points) -> Vec<Line> {

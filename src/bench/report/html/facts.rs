@@ -61,16 +61,17 @@ pub(super) const CLIENT: &[Fact] = &[
     ("memory a connection", |report| Some(bytes(report.client.memory_per_connection))),
 ];
 
-type Distribution = fn(&Report) -> Option<&Latency>;
+/// The name of latencies, and where they stand in a report.
+pub(super) type Kind = (&'static str, fn(&Report) -> Option<&Latency>);
 
-pub(super) const LATENCIES: &[(&str, Distribution)] = &[
-    ("since due", |report| report.latency.as_ref()),
-    ("since sent", |report| report.latency_raw.as_ref()),
-    ("handshake", |report| report.connections.handshake.as_ref()),
-    ("until back", |report| report.recovery.as_ref()?.until_back.as_ref()),
-    ("until served", |report| report.recovery.as_ref()?.until_served.as_ref()),
-    ("late sending", |report| report.client.lag.as_ref()),
-];
+pub(super) const DUE: Kind = ("since due", |report| report.latency.as_ref());
+pub(super) const SENT: Kind = ("since sent", |report| report.latency_raw.as_ref());
+pub(super) const HANDSHAKE: Kind = ("handshake", |report| report.connections.handshake.as_ref());
+pub(super) const BACK: Kind = ("until back", |report| report.recovery.as_ref()?.until_back.as_ref());
+pub(super) const SERVED: Kind = ("until served", |report| report.recovery.as_ref()?.until_served.as_ref());
+const LATE: Kind = ("late sending", |report| report.client.lag.as_ref());
+
+pub(super) const LATENCIES: &[Kind] = &[DUE, SENT, HANDSHAKE, BACK, SERVED, LATE];
 
 type Figure = fn(&Latency) -> String;
 

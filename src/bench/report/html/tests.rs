@@ -27,8 +27,9 @@ fn what_comes_from_outside_is_escaped() {
     report.connections.failed.insert(foreign(), 1);
     report.connections.lost.insert(foreign(), 1);
     report.rows[0].phase = foreign();
-    let one = (foreign(), report);
-    for page in [page(std::slice::from_ref(&one)), page(&[one.clone(), one.clone()])] {
+    report.settings.insert("rate".to_owned(), foreign());
+    let (one, other) = ((foreign(), report), (foreign(), sample()));
+    for page in [page(std::slice::from_ref(&one)), page(&[one.clone(), one.clone()]), page(&[one, other])] {
         assert!(!page.contains("<script") && !page.contains("alert(\""));
         assert!(
             page.contains(

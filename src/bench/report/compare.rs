@@ -13,6 +13,8 @@ pub(super) const FIGURES: &[Figure] = &[
     ("connections opened", |report| Some(report.connections.opened as f64), count),
     ("connections failed", |report| Some(total(&report.connections.failed) as f64), count),
     ("connections lost", |report| Some(total(&report.connections.lost) as f64), count),
+    ("connections/s", |report| Some(report.connections.per_second), figures::rate),
+    ("handshake p50", |report| Some(report.connections.handshake.as_ref()?.p50), figures::micros),
     ("handshake p99", |report| Some(report.connections.handshake.as_ref()?.p99), figures::micros),
     ("sent", |report| Some(report.messages.as_ref()?.sent as f64), count),
     ("received", |report| Some(report.messages.as_ref()?.received as f64), count),
@@ -41,6 +43,7 @@ pub(super) const FIGURES: &[Figure] = &[
     ),
     ("deliveries/s", |report| Some(report.messages.as_ref()?.received_per_second), figures::rate),
     ("server CPU/delivery", |report| report.server.as_ref()?.per_delivery, figures::micros),
+    ("server CPU/connection", |report| Some(report.server.as_ref()?.per_connection), figures::micros),
     (
         "server memory/connection",
         |report| Some(report.server.as_ref()?.memory_per_connection),

@@ -250,11 +250,12 @@ fn tiles(report: &Report) -> String {
     let name = format!("connections of {}", figures::thousands(report.connections.wanted));
     tile(&name, figures::thousands(report.connections.opened));
     if let Some(server) = &report.server {
-        match server.per_delivery {
-            Some(micros) => tile("server CPU a delivery", figures::micros(micros)),
-            None => tile("server CPU a connection", figures::micros(server.per_connection)),
+        if let Some(micros) = server.per_delivery {
+            tile("server CPU a delivery", figures::micros(micros));
+        } else {
+            tile("server CPU a connection", figures::micros(server.per_connection));
+            tile("server memory a connection", figures::bytes(server.memory_per_connection));
         }
-        tile("server memory a connection", figures::bytes(server.memory_per_connection));
     }
     for (name, count) in faults(report) {
         tiles.push((" class=\"bad\"", name.to_owned(), figures::thousands(count)));

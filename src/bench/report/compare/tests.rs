@@ -174,6 +174,8 @@ fn every_key_figure_of_a_run_is_there() {
         ("connections opened", "10,001"),
         ("connections failed", "2"),
         ("connections lost", "3"),
+        ("connections/s", "5,210/s"),
+        ("handshake p50", "370 µs"),
         ("handshake p99", "1.96 ms"),
         ("sent", "361"),
         ("received", "3,609,871"),
@@ -188,6 +190,7 @@ fn every_key_figure_of_a_run_is_there() {
         ("max", "45.6 ms"),
         ("deliveries/s", "299,987/s"),
         ("server CPU/delivery", "1.37 µs"),
+        ("server CPU/connection", "22.5 µs"),
         ("server memory/connection", "617 B"),
         ("client CPU/delivery", "1.92 µs"),
     ] {

@@ -69,11 +69,10 @@ pub(super) fn tables(reports: &Reports) -> String {
         table("After the storm", &heads, facts(facts::RECOVERY)),
         table("Cost of the server", &heads, facts(facts::SERVER)),
         table("Cost of the client", &heads, facts(facts::CLIENT)),
-        format!("<div class=\"texts\">\n{}</div>\n", table("Settings", &heads, settings)),
-        format!(
-            "<div class=\"texts\">\n{}</div>\n",
-            table("Machine of the client", &heads, texts(compare::machine))
-        ),
+        "<div class=\"texts\">\n".to_owned(),
+        table("Settings", &heads, settings),
+        table("Machine of the client", &heads, texts(compare::machine)),
+        "</div>\n".to_owned(),
     ]
     .concat()
 }

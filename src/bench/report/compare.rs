@@ -22,6 +22,7 @@ pub(super) const FIGURES: &[Figure] = &[
     ("duplicated", |report| Some(report.messages.as_ref()?.duplicated as f64), count),
     ("reordered", |report| Some(report.messages.as_ref()?.reordered as f64), count),
     ("damaged", |report| Some(report.messages.as_ref()?.damaged as f64), count),
+    ("strayed", |report| strayed(report).map(|count| count as f64), count),
     ("p50", |report| Some(latency(report)?.p50), figures::micros),
     ("p95", |report| Some(latency(report)?.p95), figures::micros),
     ("p99", |report| Some(latency(report)?.p99), figures::micros),
@@ -145,6 +146,11 @@ pub(super) fn mixed_plans(reports: &[(String, Report)]) -> Option<&'static str> 
 /// Of deliveries: from when they were due, or from when they were sent if there was no plan.
 pub(super) fn latency(report: &Report) -> Option<&Latency> {
     report.latency.as_ref().or(report.latency_raw.as_ref())
+}
+
+/// Deliveries that strayed, if any did: without rooms there is nowhere to stray to.
+pub(super) fn strayed(report: &Report) -> Option<u64> {
+    report.messages.as_ref().map(|messages| messages.strayed).filter(|strayed| *strayed > 0)
 }
 
 /// The sum of what is counted by cause.

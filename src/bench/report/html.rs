@@ -12,8 +12,10 @@ use std::fmt::{self, Write};
 const STYLE: &str = include_str!("report.css");
 
 /// What most says what was done, in this order.
-const FOREMOST: [&str; 13] = [
+const FOREMOST: [&str; 15] = [
+    "for",
     "connections",
+    "rooms",
     "ramp",
     "senders",
     "rate",
@@ -27,6 +29,9 @@ const FOREMOST: [&str; 13] = [
     "churn",
     "jitter",
 ];
+
+/// The setting that stands below the heading anyway.
+const URLS: &str = "urls";
 
 /// A page of named reports: of one, or of several with their lines over one another and changes against the first.
 pub fn page(reports: &[(String, Report)]) -> String {
@@ -137,7 +142,7 @@ fn headers(reports: &[(String, Report)]) -> String {
     let differences = compare::differences(reports);
     let own = |at: usize| {
         let all = differences.iter().filter(|difference| difference.what != "runs");
-        let values = all.flat_map(|difference| &difference.values).filter(|(name, _)| name != "url");
+        let values = all.flat_map(|difference| &difference.values).filter(|(name, _)| name != URLS);
         values.filter_map(move |(name, values)| Some((name.as_str(), values[at].as_deref()?)))
     };
     let runs = reports.iter().enumerate().map(|(at, (name, report))| {
@@ -203,6 +208,7 @@ fn faults(report: &Report) -> Vec<(&'static str, u64)> {
             ("duplicated", messages.duplicated),
             ("reordered", messages.reordered),
             ("damaged", messages.damaged),
+            ("strayed", messages.strayed),
         ]);
     }
     if let Some(recovery) = &report.recovery {

@@ -100,6 +100,9 @@ impl Table {
         self.fault("duplicated", messages.duplicated, "");
         self.fault("reordered", messages.reordered, "");
         self.fault("damaged", messages.damaged, "");
+        if messages.strayed > 0 {
+            self.fault("strayed", messages.strayed, "");
+        }
     }
 
     fn latency(&mut self, report: &Report) {
@@ -324,6 +327,16 @@ after the storm
         let text = table(&report, false);
         assert!(text.contains(expected), "{text}");
         assert!(!table(&sample::broadcast(), false).contains("storm"));
+    }
+
+    #[test]
+    fn deliveries_that_strayed_are_told_if_there_are_any() {
+        let mut report = sample::broadcast();
+        assert!(!table(&report, false).contains("strayed"));
+        if let Some(messages) = &mut report.messages {
+            messages.strayed = 17;
+        }
+        assert!(table(&report, false).contains("\n  strayed                  17\n"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) const MESSAGES: &[Fact] = &[
     ("duplicated", |report| Some(thousands(report.messages.as_ref()?.duplicated))),
     ("reordered", |report| Some(thousands(report.messages.as_ref()?.reordered))),
     ("damaged", |report| Some(thousands(report.messages.as_ref()?.damaged))),
+    ("strayed", |report| compare::strayed(report).map(thousands)),
     ("deliveries a second", |report| Some(rate(report.messages.as_ref()?.received_per_second))),
     ("payload a second", |report| Some(bytes(report.messages.as_ref()?.bytes_per_second) + "/s")),
 ];

@@ -43,6 +43,7 @@ fn what_comes_from_outside_is_escaped() {
 fn nothing_is_asked_of_any_other_place() {
     let mut report = sample();
     report.url = "ws://example.org/?a=1&b=2".to_owned();
+    report.settings.insert("urls".to_owned(), "ws://told.once".to_owned());
     let pages =
         [page_of(report.clone()), page(&[("one".to_owned(), report.clone()), ("two".to_owned(), report)])];
     for page in pages {
@@ -134,6 +135,17 @@ fn a_run_that_is_not_valid_says_so_before_anything_else_and_is_marked() {
     assert!(compared.contains(&format!("<b>two</b>{marks}")), "in the heading");
     assert!(compared.contains(&format!("</svg> two{marks}</div></th>")), "above a column");
     assert!(compared.contains("<b>one</b> <span class=\"mark\">2 connections failed</span>"), "faults too");
+}
+
+#[test]
+fn deliveries_that_strayed_are_a_fault_of_a_run() {
+    let mut astray = sample();
+    astray.messages.as_mut().unwrap().strayed = 17;
+    let alone = page_of(astray.clone());
+    assert!(alone.contains("<div class=\"bad\"><dt>strayed</dt><dd>17</dd></div>"));
+    assert!(alone.contains(&cell("strayed", "17")) && !page_of(sample()).contains("strayed"));
+    let compared = page(&[("one".to_owned(), sample()), ("two".to_owned(), astray)]);
+    assert_eq!(compared.matches("<th scope=\"row\">strayed</th><td>–</td><td>17</td>").count(), 2);
 }
 
 #[test]

@@ -137,8 +137,7 @@ fn client(outcome: &Outcome, recorder: &Recorder, seconds: f64) -> Client {
 /// Of the time, what the busiest thread ran and what it waited for a core.
 fn shares(start: &Usage, end: &Usage, seconds: f64) -> (f64, f64) {
     let share = |time: Duration| time.as_secs_f64() / seconds.max(1e-9);
-    end.busiest_thread_since(start)
-        .map_or((0.0, 0.0), |thread| (share(thread.cpu), share(thread.waited)))
+    end.busiest_thread_since(start).map_or((0.0, 0.0), |thread| (share(thread.cpu), share(thread.waited)))
 }
 
 fn server(

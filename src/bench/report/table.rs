@@ -131,9 +131,14 @@ impl Table {
             rows.push(Cost::of_server(server).row("  server", report.seconds));
         }
         self.grid(&rows);
-        let busiest = percent(report.client.busiest_thread);
-        self.line(&format!("  client: its busiest thread ran for {busiest} of the time"), None);
+        let mut thread = |whose, ran, waited| {
+            let (ran, waited) = (percent(ran), percent(waited));
+            let text = format!("  {whose}: busiest thread ran {ran} of the time, waited for a core {waited}");
+            self.line(&text, None);
+        };
+        thread("client", report.client.busiest_thread, report.client.waited);
         if let Some(server) = &report.server {
+            thread("server", server.busiest_thread, server.waited);
             let [before, peak, after] = [server.memory_before, server.memory_peak, server.memory_after]
                 .map(|size| bytes(size as f64));
             let memory =
@@ -298,7 +303,8 @@ latency            p50      p90      p95      p99    p99.9      max
 cost               CPU  in kernel    cores  a delivery  connecting  connected
   client        12.3 s     66.7 %     0.41      412 ns               1.70 KiB
   server        20.1 s     85.1 %     0.67      670 ns     41.3 µs   2.10 KiB
-  client: its busiest thread ran for 41 % of the time
+  client: busiest thread ran 41 % of the time, waited for a core 1 %
+  server: busiest thread ran 40 % of the time, waited for a core 1 %
   server: memory 4.10 MiB at first, 35.2 MiB at its peak, 29.9 MiB at the end
 ";
         assert_eq!(table(&sample::broadcast(), false), expected);

@@ -44,6 +44,8 @@ pub(super) const SERVER: &[Fact] = &[
         let server = report.server.as_ref()?;
         of_a_core(server.user + server.system, report)
     }),
+    ("busiest thread, of a core", |report| Some(percent(report.server.as_ref()?.busiest_thread))),
+    ("its wait for a core", |report| Some(percent(report.server.as_ref()?.waited))),
     ("CPU a delivery", |report| Some(micros(report.server.as_ref()?.per_delivery?))),
     ("CPU a connection", |report| Some(micros(report.server.as_ref()?.per_connection))),
     ("memory before", |report| Some(bytes(report.server.as_ref()?.memory_before as f64))),
@@ -57,6 +59,7 @@ pub(super) const CLIENT: &[Fact] = &[
     ("CPU, system", |report| Some(micros(report.client.system * 1e6))),
     ("CPU, of a core", |report| of_a_core(report.client.user + report.client.system, report)),
     ("busiest thread, of a core", |report| Some(percent(report.client.busiest_thread))),
+    ("its wait for a core", |report| Some(percent(report.client.waited))),
     ("CPU a delivery", |report| Some(micros(report.client.per_delivery?))),
     ("asking the clock", |report| Some(micros(report.client.clock * 1e6))),
     ("memory a connection", |report| Some(bytes(report.client.memory_per_connection))),

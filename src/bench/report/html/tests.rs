@@ -94,6 +94,8 @@ fn every_figure_of_a_run_is_there() {
         ("CPU, of a core", "41 %"),
         ("memory at its peak", "29.9 MiB"),
         ("busiest thread, of a core", "57.5 %"),
+        ("busiest thread, of a core", "40 %"),
+        ("its wait for a core", "1 %"),
         ("asking the clock", "25 ns"),
         ("rate", "30"),
         ("processor", "Example 9000 at 3.2 GHz"),

@@ -10,8 +10,10 @@ use std::fmt;
 /// Points that can be pointed at; more lie too near to one another.
 const MAX_DOTS: usize = 240;
 /// The percentiles that are marked, as shares.
-const SHARES: [f64; 8] = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, MAX_SHARE];
+const SHARES: [f64; 7] = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, MAX_SHARE];
 const MAX_SHARE: f64 = 0.999999;
+/// A greatest value so many times the lower quartile asks for powers of ten.
+const FAR_APART: f64 = 50.0;
 
 /// Written as a `figure`; as nothing if no line has a point.
 pub(super) struct Chart<'a> {
@@ -42,7 +44,7 @@ pub(super) enum Quantity {
     Share,
     Seconds,
     Count,
-    /// By the power of ten if the values are far apart.
+    /// By the power of ten if most values are far below the greatest.
     Micros,
 }
 
@@ -52,7 +54,8 @@ impl fmt::Display for Chart<'_> {
         if drawn().next().is_none() {
             return Ok(());
         }
-        let x = Axis::of(self.x, self.lines.iter().flat_map(|line| &line.points).map(|point| point.0));
+        let places = self.lines.iter().flat_map(|line| &line.points).map(|point| point.0);
+        let x = Axis::of(self.x, places.chain(self.phases.iter().map(|phase| phase.to)));
         let y = Axis::of(self.y, self.lines.iter().flat_map(Line::values));
         let note = if y.is_log() { " <small>logarithmic scale</small>" } else { "" };
         writeln!(f, "<figure>\n<figcaption>{}{note}</figcaption>", Escaped(self.title))?;
@@ -106,7 +109,7 @@ impl Chart<'_> {
         for phase in self.phases {
             let (from, to) = (x.percent(phase.from), x.percent(phase.to));
             let (width, name) = (to - from, Escaped(&phase.name));
-            let class = if phase.name == "measuring" { "measuring" } else { "phase" };
+            let class = if phase.is_measured() { "measuring" } else { "phase" };
             writeln!(
                 f,
                 "<rect class=\"{class}\" x=\"{from:.2}%\" width=\"{width:.2}%\" height=\"100%\">\
@@ -144,6 +147,12 @@ impl Chart<'_> {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Phase {
+    pub fn is_measured(&self) -> bool {
+        self.name == "measuring"
     }
 }
 
@@ -215,11 +224,13 @@ struct Axis {
 
 impl Axis {
     fn of(quantity: Quantity, values: impl Iterator<Item = f64>) -> Axis {
-        let (low, high) =
-            values.fold((f64::MAX, 1e-9), |(low, high), value| (value.min(low), value.max(high)));
+        let mut values: Vec<f64> = values.collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let [least, low, high] = [values.first(), values.get(values.len() / 4), values.last()]
+            .map(|value| value.copied().unwrap_or_default());
         match quantity {
             Quantity::Share => Axis::nines(high),
-            Quantity::Micros if low > 0.0 && high / low > 50.0 => Axis::log(low, high),
+            Quantity::Micros if least > 0.0 && high / low > FAR_APART => Axis::log(least, high),
             Quantity::Seconds => Axis::linear(high).until(high),
             _ => Axis::linear(high),
         }
@@ -237,6 +248,7 @@ impl Axis {
 
     /// Whole steps from zero to where the last covers `high`, six marks at most.
     fn linear(high: f64) -> Axis {
+        let high = high.max(1e-9);
         let step = round_up(high / 5.0).max(1.0);
         let steps = (high / step - 1e-9).ceil().max(1.0) as usize;
         let ticks = (0..=steps).map(|at| at as f64 * step).collect();
@@ -313,6 +325,22 @@ mod tests {
         let axis = Axis::of(Quantity::Micros, [180.0, 9_500.0].into_iter());
         let labels: Vec<_> = axis.ticks.iter().map(|&tick| Quantity::Micros.label(tick)).collect();
         assert_eq!(labels, ["100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms", "10 ms"]);
+    }
+
+    #[test]
+    fn powers_of_ten_are_for_values_of_which_most_are_far_below_the_greatest() {
+        let axis = |values: &[f64]| Axis::of(Quantity::Micros, values.iter().copied());
+        assert!(!axis(&[20.0, 2_000.0, 3_000.0, 4_000.0]).is_log(), "only one is far below");
+        assert!(axis(&[20.0, 30.0, 40.0, 4_000.0]).is_log());
+        assert!(!axis(&[0.0, 30.0, 40.0, 4_000.0]).is_log(), "zero has no place there");
+    }
+
+    #[test]
+    fn the_axis_of_time_covers_the_phases() {
+        let phases = [Phase { name: "measuring".to_owned(), from: 0.0, to: 8.0 }];
+        let lines = vec![Line { name: "a".to_owned(), points: vec![(0.0, Some(1.0)), (4.0, Some(1.0))] }];
+        let chart = Chart { title: "", x: Quantity::Seconds, y: Quantity::Count, phases: &phases, lines };
+        assert!(chart.to_string().contains("d=\"M0.0 0.0h0L500.0 0.0\""), "{chart}");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Reports beside one another: the table for the terminal, and what it shares with the page.
 
+use super::table::{WIDTH, printable, wrap};
 use super::{Latency, Report, figures};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Columns of a terminal that everybody has.
-const WIDTH: usize = 80;
 const ABSENT: &str = "–";
 
 /// What runs are compared by: its name, where it stands in a report, and how it is written.
@@ -14,6 +13,8 @@ pub(super) const FIGURES: &[Figure] = &[
     ("connections opened", |report| Some(report.connections.opened as f64), count),
     ("connections failed", |report| Some(total(&report.connections.failed) as f64), count),
     ("connections lost", |report| Some(total(&report.connections.lost) as f64), count),
+    ("connections/s", |report| Some(report.connections.per_second), figures::rate),
+    ("handshake p50", |report| Some(report.connections.handshake.as_ref()?.p50), figures::micros),
     ("handshake p99", |report| Some(report.connections.handshake.as_ref()?.p99), figures::micros),
     ("sent", |report| Some(report.messages.as_ref()?.sent as f64), count),
     ("received", |report| Some(report.messages.as_ref()?.received as f64), count),
@@ -21,13 +22,29 @@ pub(super) const FIGURES: &[Figure] = &[
     ("duplicated", |report| Some(report.messages.as_ref()?.duplicated as f64), count),
     ("reordered", |report| Some(report.messages.as_ref()?.reordered as f64), count),
     ("damaged", |report| Some(report.messages.as_ref()?.damaged as f64), count),
+    ("strayed", |report| strayed(report).map(|count| count as f64), count),
     ("p50", |report| Some(latency(report)?.p50), figures::micros),
     ("p95", |report| Some(latency(report)?.p95), figures::micros),
     ("p99", |report| Some(latency(report)?.p99), figures::micros),
     ("p99.9", |report| Some(latency(report)?.p999), figures::micros),
     ("max", |report| Some(latency(report)?.max), figures::micros),
+    ("members back", |report| Some(report.recovery.as_ref()?.back as f64), count),
+    ("half back after", |report| Some(report.recovery.as_ref()?.until_back.as_ref()?.p50), figures::micros),
+    ("last back after", |report| Some(report.recovery.as_ref()?.until_back.as_ref()?.max), figures::micros),
+    ("members served", |report| Some(report.recovery.as_ref()?.served as f64), count),
+    (
+        "half served after",
+        |report| Some(report.recovery.as_ref()?.until_served.as_ref()?.p50),
+        figures::micros,
+    ),
+    (
+        "last served after",
+        |report| Some(report.recovery.as_ref()?.until_served.as_ref()?.max),
+        figures::micros,
+    ),
     ("deliveries/s", |report| Some(report.messages.as_ref()?.received_per_second), figures::rate),
     ("server CPU/delivery", |report| report.server.as_ref()?.per_delivery, figures::micros),
+    ("server CPU/connection", |report| Some(report.server.as_ref()?.per_connection), figures::micros),
     (
         "server memory/connection",
         |report| Some(report.server.as_ref()?.memory_per_connection),
@@ -41,11 +58,14 @@ pub(super) const FIGURES: &[Figure] = &[
 pub fn table(reports: &[(String, Report)]) -> String {
     let mut out = String::new();
     for caveat in caveats(reports) {
-        wrap(&format!("! {caveat}"), &mut out);
+        paragraph(&format!("! {caveat}"), &mut out);
     }
     for (name, report) in reports {
         let Report { scenario, url, started, seconds, throng, .. } = report;
-        wrap(&format!("{name}: {scenario}, {url}, {started}, {seconds:.0} s, throng {throng}"), &mut out);
+        paragraph(
+            &format!("{name}: {scenario}, {url}, {started}, {seconds:.0} s, throng {throng}"),
+            &mut out,
+        );
     }
     let Some(((first, baseline), others)) = reports.split_first() else { return out };
     let rows: Vec<Figures> =
@@ -64,36 +84,73 @@ pub fn table(reports: &[(String, Report)]) -> String {
 }
 
 /// What to know before any figure, in sentences: of each run, and of what makes several hard to compare.
-pub(super) fn caveats(reports: &[(String, Report)]) -> Vec<String> {
+fn caveats(reports: &[(String, Report)]) -> Vec<String> {
     let mut caveats = Vec::new();
     for (name, report) in reports {
-        let whose = if reports.len() > 1 { format!("{name}: ") } else { String::new() };
-        if !report.is_valid {
-            caveats.push(format!("{whose}This run is not valid: its figures are not the server's."));
-        }
-        if report.interrupted {
-            caveats.push(format!("{whose}The run was interrupted before its time."));
-        }
-        caveats.extend(report.warnings.iter().map(|warning| format!("{whose}{warning}")));
+        caveats.extend(warnings(report).iter().map(|warning| format!("{name}: {warning}")));
     }
-    let scenario = |report: &Report| BTreeMap::from([("scenario".to_owned(), report.scenario.clone())]);
-    caveats.extend(difference("runs", reports, scenario));
-    caveats.extend(difference("settings", reports, |report| report.settings.clone()));
-    caveats.extend(difference("machines", reports, machine));
-    let is_planned = |report: &Report| report.latency.is_some();
-    if reports.windows(2).any(|pair| is_planned(&pair[0].1) != is_planned(&pair[1].1)) {
-        caveats.push(
-            "Only some runs had a plan: their latencies count from when a message was due, those of the others \
-             from when it was sent."
-                .to_owned(),
-        );
+    for Difference { what, values } in differences(reports) {
+        let told = values.iter().map(|(name, values)| {
+            let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
+            format!("{name} ({})", values.join("; "))
+        });
+        caveats.push(format!("The {what} differ: {}.", told.collect::<Vec<_>>().join(", ")));
     }
+    caveats.extend(mixed_plans(reports).map(str::to_owned));
     caveats
+}
+
+/// What to know before any figure of a run, in sentences.
+pub(super) fn warnings(report: &Report) -> Vec<String> {
+    let invalid = "This run is not valid: its figures are not the server's.".to_owned();
+    (!report.is_valid).then_some(invalid).into_iter().chain(report.warnings.iter().cloned()).collect()
+}
+
+/// What is not the same in all reports.
+pub(super) struct Difference {
+    /// A plural.
+    pub what: &'static str,
+    pub values: Beside<String>,
+}
+
+/// Names, and what each report has under them.
+pub(super) type Beside<T> = Vec<(String, Vec<Option<T>>)>;
+
+pub(super) fn differences(reports: &[(String, Report)]) -> Vec<Difference> {
+    let difference = |what, of: fn(&Report) -> BTreeMap<String, String>| {
+        let maps: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
+        let mut values = side_by_side(&maps);
+        values.retain(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]));
+        (!values.is_empty()).then_some(Difference { what, values })
+    };
+    let scenario = |report: &Report| BTreeMap::from([("scenario".to_owned(), report.scenario.clone())]);
+    let differences = [
+        difference("runs", scenario),
+        difference("settings", |report| report.settings.clone()),
+        difference("machines", machine),
+    ];
+    differences.into_iter().flatten().collect()
+}
+
+/// What makes latencies hard to compare.
+pub(super) fn mixed_plans(reports: &[(String, Report)]) -> Option<&'static str> {
+    let is_planned = |report: &Report| report.latency.is_some();
+    let with_latency = || reports.iter().map(|(_, report)| report).filter(|report| latency(report).is_some());
+    let some_only = with_latency().any(is_planned) && !with_latency().all(is_planned);
+    some_only.then_some(
+        "Only some runs had a plan: their latencies count from when a message was due, those of the others from when \
+         it was sent.",
+    )
 }
 
 /// Of deliveries: from when they were due, or from when they were sent if there was no plan.
 pub(super) fn latency(report: &Report) -> Option<&Latency> {
     report.latency.as_ref().or(report.latency_raw.as_ref())
+}
+
+/// Deliveries that strayed, if any did: without rooms there is nowhere to stray to.
+pub(super) fn strayed(report: &Report) -> Option<u64> {
+    report.messages.as_ref().map(|messages| messages.strayed).filter(|strayed| *strayed > 0)
 }
 
 /// The sum of what is counted by cause.
@@ -113,28 +170,10 @@ pub(super) fn machine(report: &Report) -> BTreeMap<String, String> {
 }
 
 /// What each map holds under each name that any of them has.
-pub(super) fn side_by_side<T: Clone>(maps: &[BTreeMap<String, T>]) -> Vec<(String, Vec<Option<T>>)> {
+pub(super) fn side_by_side<T: Clone>(maps: &[BTreeMap<String, T>]) -> Beside<T> {
     let names: BTreeSet<&String> = maps.iter().flat_map(BTreeMap::keys).collect();
     let values = |name| maps.iter().map(|map| map.get(name).cloned()).collect();
     names.into_iter().map(|name| (name.clone(), values(name))).collect()
-}
-
-/// A sentence that names what is not the same everywhere, with its values.
-fn difference(
-    what: &str,
-    reports: &[(String, Report)],
-    of: impl Fn(&Report) -> BTreeMap<String, String>,
-) -> Option<String> {
-    let maps: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
-    let differing: Vec<String> = side_by_side(&maps)
-        .into_iter()
-        .filter(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]))
-        .map(|(name, values)| {
-            let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
-            format!("{name} ({})", values.join("; "))
-        })
-        .collect();
-    (!differing.is_empty()).then(|| format!("The {what} differ: {}.", differing.join(", ")))
 }
 
 fn count(value: f64) -> String {
@@ -222,33 +261,10 @@ fn shortened(name: &str, width: usize) -> String {
     }
 }
 
-/// Appends a line of text, broken so that each part fits the terminal.
-fn wrap(text: &str, out: &mut String) {
-    const INDENT: &str = "\n  ";
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        if column > 2 && column + 1 + length(word) > WIDTH {
-            out.push_str(INDENT);
-            column = 2;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        for c in word.chars() {
-            if column == WIDTH {
-                out.push_str(INDENT);
-                column = 2;
-            }
-            out.push(printable(c));
-            column += 1;
-        }
-    }
+/// Appends a paragraph, all but its first line indented.
+fn paragraph(text: &str, out: &mut String) {
+    *out += &wrap(text, WIDTH - 2).join("\n  ");
     out.push('\n');
-}
-
-/// Reports come from elsewhere; a terminal is not to obey them.
-fn printable(c: char) -> char {
-    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {

@@ -1,6 +1,6 @@
 //! A report for tests: a broadcast in which a little of everything went wrong.
 
-use super::{Client, Connections, Latency, Machine, Messages, Report, Row, SCHEMA, Server};
+use super::{Client, Connections, Latency, Machine, Messages, Recovery, Report, Row, SCHEMA, Server};
 use std::collections::BTreeMap;
 
 /// The whole of it.
@@ -95,6 +95,17 @@ pub(super) fn connect() -> Report {
         client: Client { per_delivery: None, lag: None, ..broadcast().client },
         server: None,
         ..broadcast()
+    }
+}
+
+/// Of members that were cut off, some did not come back.
+pub(super) fn recovery() -> Recovery {
+    Recovery {
+        members: 9_997,
+        back: 9_996,
+        served: 9_990,
+        until_back: Some(latency(50_000.0)),
+        until_served: Some(latency(70_000.0)),
     }
 }
 

@@ -4,7 +4,8 @@ use super::figures::{bytes, micros, percent, rate, short, thousands};
 use super::{Client, Connections, Latency, Messages, Recovery, Report, Server};
 use std::collections::BTreeMap;
 
-const WIDTH: usize = 80;
+/// Columns of a terminal that everybody has.
+pub(super) const WIDTH: usize = 80;
 /// Of the names of rows, in all sections.
 const NAMES: usize = 13;
 /// Of counts, right of a name.
@@ -99,6 +100,9 @@ impl Table {
         self.fault("duplicated", messages.duplicated, "");
         self.fault("reordered", messages.reordered, "");
         self.fault("damaged", messages.damaged, "");
+        if messages.strayed > 0 {
+            self.fault("strayed", messages.strayed, "");
+        }
     }
 
     fn latency(&mut self, report: &Report) {
@@ -127,9 +131,14 @@ impl Table {
             rows.push(Cost::of_server(server).row("  server", report.seconds));
         }
         self.grid(&rows);
-        let busiest = percent(report.client.busiest_thread);
-        self.line(&format!("  client: its busiest thread ran for {busiest} of the time"), None);
+        let mut thread = |whose, ran, waited| {
+            let (ran, waited) = (percent(ran), percent(waited));
+            let text = format!("  {whose}: busiest thread ran {ran} of the time, waited for a core {waited}");
+            self.line(&text, None);
+        };
+        thread("client", report.client.busiest_thread, report.client.waited);
         if let Some(server) = &report.server {
+            thread("server", server.busiest_thread, server.waited);
             let [before, peak, after] = [server.memory_before, server.memory_peak, server.memory_after]
                 .map(|size| bytes(size as f64));
             let memory =
@@ -226,8 +235,9 @@ impl Cost {
     }
 }
 
-/// Breaks text at blanks, and within a word that is longer than a line. At least one line comes of it.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks text at blanks, and within a word that is longer than a line. At least one line comes of it, and nothing that
+/// a terminal would obey: reports and causes come from elsewhere.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
@@ -246,12 +256,17 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 lines.push(std::mem::take(&mut line));
                 used = 0;
             }
-            line.push(c);
+            line.push(printable(c));
             used += 1;
         }
     }
     lines.push(line);
     lines
+}
+
+/// What a terminal shows for a character that it would obey.
+pub(super) fn printable(c: char) -> char {
+    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 #[cfg(test)]
@@ -288,7 +303,8 @@ latency            p50      p90      p95      p99    p99.9      max
 cost               CPU  in kernel    cores  a delivery  connecting  connected
   client        12.3 s     66.7 %     0.41      412 ns               1.70 KiB
   server        20.1 s     85.1 %     0.67      670 ns     41.3 µs   2.10 KiB
-  client: its busiest thread ran for 41 % of the time
+  client: busiest thread ran 41 % of the time, waited for a core 1 %
+  server: busiest thread ran 40 % of the time, waited for a core 1 %
   server: memory 4.10 MiB at first, 35.2 MiB at its peak, 29.9 MiB at the end
 ";
         assert_eq!(table(&sample::broadcast(), false), expected);
@@ -303,6 +319,30 @@ cost               CPU  in kernel    cores  a delivery  connecting  connected
         let report = Report { latency: None, ..sample::broadcast() };
         let text = table(&report, false);
         assert!(text.contains("from sent") && !text.contains("from due"), "{text}");
+    }
+
+    #[test]
+    fn a_storm_is_told_by_how_everybody_came_back() {
+        let report = Report { recovery: Some(sample::recovery()), ..sample::broadcast() };
+        let expected = "
+after the storm
+  cut off               9,997
+  back                  9,996  half after 50 ms, the last after 500 ms
+  served                9,990  half after 70 ms, the last after 700 ms
+";
+        let text = table(&report, false);
+        assert!(text.contains(expected), "{text}");
+        assert!(!table(&sample::broadcast(), false).contains("storm"));
+    }
+
+    #[test]
+    fn deliveries_that_strayed_are_told_if_there_are_any() {
+        let mut report = sample::broadcast();
+        assert!(!table(&report, false).contains("strayed"));
+        if let Some(messages) = &mut report.messages {
+            messages.strayed = 17;
+        }
+        assert!(table(&report, false).contains("\n  strayed                  17\n"));
     }
 
     #[test]
@@ -338,6 +378,15 @@ cost               CPU  in kernel    cores  a delivery  connecting  connected
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
         assert!(text.contains("519"));
+    }
+
+    #[test]
+    fn a_terminal_is_not_made_to_obey_what_a_server_said() {
+        let mut report = sample::broadcast();
+        report.connections.lost.insert("closed by the server: \u{1b}[2J\u{9b}1m".to_owned(), 1);
+        let text = table(&report, false);
+        assert!(text.contains("closed by the server: \u{fffd}[2J\u{fffd}1m"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{9b}']));
     }
 
     #[test]

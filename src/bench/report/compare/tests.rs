@@ -1,4 +1,4 @@
-use super::super::{Client, Connections, Machine, Messages, Row, SCHEMA, Server};
+use super::super::{Client, Connections, Machine, Messages, Recovery, Row, SCHEMA, Server};
 use super::*;
 
 /// A run like one of a broadcast to 10,000 members.
@@ -116,6 +116,25 @@ pub(in crate::bench::report) fn sample() -> Report {
     }
 }
 
+/// The same where all members were cut off.
+pub(in crate::bench::report) fn storm() -> Report {
+    let Report { latency, .. } = sample();
+    let slower = |by: f64| {
+        let mut latency = latency.clone().unwrap_or_default();
+        (latency.p50, latency.max) = (latency.p50 * by, latency.max * by);
+        latency.curve.iter_mut().for_each(|(_, micros)| *micros *= by);
+        latency
+    };
+    let recovery = Recovery {
+        members: 10_000,
+        back: 9_998,
+        served: 9_997,
+        until_back: Some(slower(100.0)),
+        until_served: Some(slower(200.0)),
+    };
+    Report { scenario: "storm".to_owned(), recovery: Some(recovery), ..sample() }
+}
+
 fn named(name: &str, report: Report) -> (String, Report) {
     (name.to_owned(), report)
 }
@@ -155,6 +174,8 @@ fn every_key_figure_of_a_run_is_there() {
         ("connections opened", "10,001"),
         ("connections failed", "2"),
         ("connections lost", "3"),
+        ("connections/s", "5,210/s"),
+        ("handshake p50", "370 µs"),
         ("handshake p99", "1.96 ms"),
         ("sent", "361"),
         ("received", "3,609,871"),
@@ -169,6 +190,7 @@ fn every_key_figure_of_a_run_is_there() {
         ("max", "45.6 ms"),
         ("deliveries/s", "299,987/s"),
         ("server CPU/delivery", "1.37 µs"),
+        ("server CPU/connection", "22.5 µs"),
         ("server memory/connection", "617 B"),
         ("client CPU/delivery", "1.92 µs"),
     ] {
@@ -229,16 +251,41 @@ fn what_differs_is_named_above() {
 fn what_is_wrong_with_a_run_is_told_above_with_its_name() {
     let mut wrong = sample();
     wrong.is_valid = false;
-    wrong.interrupted = true;
     wrong.warnings.push("The client was late.\u{1b}[2J".to_owned());
     let table = table(&[named("one", sample()), named("two", wrong)]);
-    let lines: Vec<_> = table.lines().take(3).collect();
+    let lines: Vec<_> = table.lines().take(2).collect();
     assert_eq!(
         lines,
         [
             "! two: This run is not valid: its figures are not the server's.",
-            "! two: The run was interrupted before its time.",
             "! two: The client was late.\u{fffd}[2J",
         ]
     );
+}
+
+#[test]
+fn storms_are_compared_by_how_everybody_came_back() {
+    let mut worse = storm();
+    let recovery = worse.recovery.as_mut().unwrap();
+    recovery.served = 9_000;
+    recovery.until_served.as_mut().unwrap().max *= 2.0;
+    let table = table(&[named("before", storm()), named("after", worse)]);
+    for (name, said) in [
+        ("members back", "members back 9,998 9,998 0 %"),
+        ("half back after", "half back after 123 ms 123 ms 0 %"),
+        ("last back after", "last back after 4.56 s 4.56 s 0 %"),
+        ("members served", "members served 9,997 9,000 -9.97 %"),
+        ("half served after", "half served after 247 ms 247 ms 0 %"),
+        ("last served after", "last served after 9.12 s 18.2 s +100 %"),
+    ] {
+        assert_eq!(words(line(&table, name)), said);
+    }
+}
+
+#[test]
+fn runs_without_latencies_do_not_count_as_runs_without_a_plan() {
+    let mut connect = sample();
+    (connect.messages, connect.latency, connect.latency_raw) = (None, None, None);
+    assert_eq!(mixed_plans(&[named("one", sample()), named("two", connect.clone())]), None);
+    assert_eq!(mixed_plans(&[named("one", connect.clone()), named("two", connect)]), None);
 }

@@ -25,8 +25,15 @@ pub(super) const MESSAGES: &[Fact] = &[
     ("duplicated", |report| Some(thousands(report.messages.as_ref()?.duplicated))),
     ("reordered", |report| Some(thousands(report.messages.as_ref()?.reordered))),
     ("damaged", |report| Some(thousands(report.messages.as_ref()?.damaged))),
+    ("strayed", |report| compare::strayed(report).map(thousands)),
     ("deliveries a second", |report| Some(rate(report.messages.as_ref()?.received_per_second))),
     ("payload a second", |report| Some(bytes(report.messages.as_ref()?.bytes_per_second) + "/s")),
+];
+
+pub(super) const RECOVERY: &[Fact] = &[
+    ("cut off", |report| Some(thousands(report.recovery.as_ref()?.members))),
+    ("back", |report| Some(thousands(report.recovery.as_ref()?.back))),
+    ("served", |report| Some(thousands(report.recovery.as_ref()?.served))),
 ];
 
 pub(super) const SERVER: &[Fact] = &[
@@ -37,6 +44,8 @@ pub(super) const SERVER: &[Fact] = &[
         let server = report.server.as_ref()?;
         of_a_core(server.user + server.system, report)
     }),
+    ("busiest thread, of a core", |report| Some(percent(report.server.as_ref()?.busiest_thread))),
+    ("its wait for a core", |report| Some(percent(report.server.as_ref()?.waited))),
     ("CPU a delivery", |report| Some(micros(report.server.as_ref()?.per_delivery?))),
     ("CPU a connection", |report| Some(micros(report.server.as_ref()?.per_connection))),
     ("memory before", |report| Some(bytes(report.server.as_ref()?.memory_before as f64))),
@@ -50,19 +59,23 @@ pub(super) const CLIENT: &[Fact] = &[
     ("CPU, system", |report| Some(micros(report.client.system * 1e6))),
     ("CPU, of a core", |report| of_a_core(report.client.user + report.client.system, report)),
     ("busiest thread, of a core", |report| Some(percent(report.client.busiest_thread))),
+    ("its wait for a core", |report| Some(percent(report.client.waited))),
     ("CPU a delivery", |report| Some(micros(report.client.per_delivery?))),
     ("asking the clock", |report| Some(micros(report.client.clock * 1e6))),
     ("memory a connection", |report| Some(bytes(report.client.memory_per_connection))),
 ];
 
-type Distribution = fn(&Report) -> Option<&Latency>;
+/// The name of latencies, and where they stand in a report.
+pub(super) type Kind = (&'static str, fn(&Report) -> Option<&Latency>);
 
-pub(super) const LATENCIES: &[(&str, Distribution)] = &[
-    ("since due", |report| report.latency.as_ref()),
-    ("since sent", |report| report.latency_raw.as_ref()),
-    ("handshake", |report| report.connections.handshake.as_ref()),
-    ("late sending", |report| report.client.lag.as_ref()),
-];
+pub(super) const DUE: Kind = ("since due", |report| report.latency.as_ref());
+pub(super) const SENT: Kind = ("since sent", |report| report.latency_raw.as_ref());
+pub(super) const HANDSHAKE: Kind = ("handshake", |report| report.connections.handshake.as_ref());
+pub(super) const BACK: Kind = ("until back", |report| report.recovery.as_ref()?.until_back.as_ref());
+pub(super) const SERVED: Kind = ("until served", |report| report.recovery.as_ref()?.until_served.as_ref());
+const LATE: Kind = ("late sending", |report| report.client.lag.as_ref());
+
+pub(super) const LATENCIES: &[Kind] = &[DUE, SENT, HANDSHAKE, BACK, SERVED, LATE];
 
 type Figure = fn(&Latency) -> String;
 

@@ -38,7 +38,7 @@ use search::Search;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use sources::Sources;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::ops::Range;
@@ -138,6 +138,10 @@ fn play_and_report(scenario: &Scenario, settings: &Settings) -> Result<Vec<Strin
 }
 
 fn compare_reports(compare: &Compare) -> Result<(), Failure> {
+    let stem = |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stems: HashSet<String> = compare.files.iter().map(|file| stem(file)).collect();
+    let is_told_apart = stems.len() == compare.files.len();
+    let name = |file: &Path| if is_told_apart { stem(file) } else { file.display().to_string() };
     let mut reports = Vec::new();
     for file in &compare.files {
         let wrong = |why: &dyn fmt::Display| Failure::Usage(format!("cannot read {}: {why}", file.display()));
@@ -147,8 +151,7 @@ fn compare_reports(compare: &Compare) -> Result<(), Failure> {
         if report.schema != SCHEMA {
             return Err(wrong(&format!("its schema is {}, and this program reads {SCHEMA}", report.schema)));
         }
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        reports.push((name, report));
+        reports.push((name(file), report));
     }
     print(&compare::table(&reports))?;
     match &compare.html {

@@ -1,7 +1,7 @@
 //! A run: threads of clients, and the phases through which they go together.
 //!
 //! Connecting → settling, until the server has greeted all → running, warm-up first → draining, until what is on the
-//! way has come. The [`conductor`] leads the [`worker`]s; what both know is [`shared`]. The threads tell what they do in
+//! way has come. The `conductor` leads the `worker`s; what both know is `shared`. The threads tell what they do in
 //! gauges that are read a few times a second; what they measured is merged when they have ended.
 
 mod conductor;

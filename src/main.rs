@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The settings of a scenario of the load client by name, without what does not change its figures. Of header fields
+/// The settings of a scenario of the load client by name, without what does not change its figures and the URL. Of header fields
 /// only the names, since a report is shared and a field may hold a secret.
 fn given(matches: &ArgMatches) -> Settings {
     let cli = Cli::command();
@@ -33,8 +33,9 @@ fn given(matches: &ArgMatches) -> Settings {
     {
         (command, matches) = (subcommand, inner);
     }
-    let changes_figures =
-        |arg: &&Arg| arg.get_help_heading() != Some("Reports") && arg.get_id() != "server_pid";
+    let changes_figures = |arg: &&Arg| {
+        !arg.is_positional() && arg.get_help_heading() != Some("Reports") && arg.get_id() != "server_pid"
+    };
     let setting = |arg: &Arg| {
         let values = matches.try_get_raw(arg.get_id().as_str()).ok()??;
         let is_header = arg.get_id() == "header";

@@ -30,9 +30,6 @@ const FOREMOST: [&str; 15] = [
     "jitter",
 ];
 
-/// The setting that stands below the heading anyway.
-const URLS: &str = "urls";
-
 /// A page of named reports: of one, or of several with their lines over one another and changes against the first.
 pub fn page(reports: &[(String, Report)]) -> String {
     let (title, header, summary) = match reports {
@@ -142,7 +139,7 @@ fn headers(reports: &[(String, Report)]) -> String {
     let differences = compare::differences(reports);
     let own = |at: usize| {
         let all = differences.iter().filter(|difference| difference.what != "runs");
-        let values = all.flat_map(|difference| &difference.values).filter(|(name, _)| name != URLS);
+        let values = all.flat_map(|difference| &difference.values);
         values.filter_map(move |(name, values)| Some((name.as_str(), values[at].as_deref()?)))
     };
     let runs = reports.iter().enumerate().map(|(at, (name, report))| {

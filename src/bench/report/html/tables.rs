@@ -3,7 +3,7 @@
 use super::super::chart::Sample;
 use super::super::{Latency, Report, compare, figures};
 use super::facts::{self, Fact};
-use super::{Escaped, URLS, state};
+use super::{Escaped, state};
 use std::collections::BTreeMap;
 
 type Reports = [(String, Report)];
@@ -61,7 +61,7 @@ pub(super) fn tables(reports: &Reports) -> String {
     let connections = facts(facts::CONNECTIONS)
         .chain(causes("failed", |report| &report.connections.failed))
         .chain(causes("lost", |report| &report.connections.lost));
-    let settings = texts(|report| report.settings.clone()).filter(|(name, _)| name != URLS);
+    let settings = texts(|report| report.settings.clone());
     [
         latencies(reports, &heads),
         table("Connections", &heads, connections),

@@ -43,7 +43,6 @@ fn what_comes_from_outside_is_escaped() {
 fn nothing_is_asked_of_any_other_place() {
     let mut report = sample();
     report.url = "ws://example.org/?a=1&b=2".to_owned();
-    report.settings.insert("urls".to_owned(), "ws://told.once".to_owned());
     let pages =
         [page_of(report.clone()), page(&[("one".to_owned(), report.clone()), ("two".to_owned(), report)])];
     for page in pages {

@@ -130,7 +130,7 @@ impl Snapshot {
     }
 
     fn state(&self) -> String {
-        let of = self.of.map_or(String::new(), |of| format!("/{of}"));
+        let of = self.of.map_or(String::new(), |of| format!("/{}", (of * 10.0).round() / 10.0));
         let mut text = format!("{} {}{of} s, {}", self.phase, self.elapsed as u64, thousands(self.open));
         if self.open < self.wanted {
             text += &format!("/{}", thousands(self.wanted));

@@ -3,19 +3,24 @@
 //! As in the server, a client at rest owns no buffer: all read into one, messages are handed out where they lie, and
 //! bytes are kept only while a message is unfinished or a socket refuses.
 
-use super::recorder::Recorder;
-use super::sources::Sources;
-use super::stream::{Stream, Tls};
-use super::target::Target;
-use crate::ws::deflate::{Compressor, Inflater, Params};
-use crate::ws::handshake::{ClientRequest, ResponseError};
+mod access;
+mod client;
+mod pen;
+
+pub use access::Access;
+pub use pen::Pen;
+
+use super::recorder::{Causes, Recorder};
+use super::stream::Stream;
+use crate::ws::deflate::{Compressor, Inflater};
+use crate::ws::handshake::ResponseError;
 use crate::ws::{CloseCode, Event, Message, Opcode, Protocol, Role, frame};
+use client::{Client, Opening, State, cause, write_some};
 use mio::{Events, Interest, Poll, Token};
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The one receive buffer, in bytes.
@@ -26,47 +31,6 @@ const MAX_HEAD: usize = 64 << 10;
 const EVENTS: usize = 128;
 /// What the system is to take in for a client that does not read, in bytes.
 const LITTLE_ROOM: usize = 4096;
-/// The offer to compress: each message on its own, so that one compressor serves all clients.
-const OFFER: Params = Params {
-    server_no_context_takeover: true,
-    client_no_context_takeover: true,
-    server_max_window_bits: None,
-    client_max_window_bits: None,
-};
-
-/// How the server is reached; the same for all clients.
-#[derive(Debug)]
-pub struct Access {
-    /// The servers, which clients take in turn; at least one.
-    pub targets: Vec<Target>,
-    /// Which clients take in turn, by the number in their path.
-    pub rooms: usize,
-    /// Addresses to connect from.
-    pub sources: Sources,
-    /// If a server asks for it.
-    pub tls: Option<Tls>,
-    /// Further fields of the request.
-    pub fields: Vec<(String, String)>,
-    /// In order of preference.
-    pub subprotocols: Vec<String>,
-    /// Compression is offered.
-    pub deflate: bool,
-    /// For a connection to open.
-    pub timeout: Duration,
-    /// The longest message taken, in bytes.
-    pub max_message: usize,
-    /// Clients from this number on will stop reading: the system is to take in little for them.
-    pub readers: usize,
-}
-
-impl Access {
-    /// Where a client connects to: of a server with several addresses to one after the other.
-    fn target(&self, client: usize) -> (&Target, SocketAddr) {
-        let (turn, place) = (client / self.targets.len(), client % self.targets.len());
-        let target = &self.targets[place];
-        (target, target.addresses[turn % target.addresses.len()])
-    }
-}
 
 /// Nanoseconds since the run began.
 #[derive(Clone, Copy, Debug)]
@@ -89,26 +53,6 @@ pub trait Behaviour {
     fn lose(&mut self, client: usize);
 }
 
-/// Writes frames to one client.
-pub struct Pen<'a> {
-    frames: &'a mut Vec<u8>,
-    compressor: Option<&'a mut Compressor>,
-    rng: &'a mut StdRng,
-}
-
-impl Pen<'_> {
-    /// Sends a message.
-    pub fn send(&mut self, opcode: Opcode, payload: &[u8]) {
-        let key = self.rng.next_u32().to_ne_bytes();
-        match self.compressor.as_mut().and_then(|compressor| compressor.compress(payload)) {
-            Some(compressed) if compressed.len() < payload.len() => {
-                frame::encode_masked_compressed(opcode, compressed, key, self.frames);
-            }
-            _ => frame::encode_masked(opcode, payload, key, self.frames),
-        }
-    }
-}
-
 /// The clients of one thread.
 pub struct Crowd<'a> {
     access: &'a Access,
@@ -129,37 +73,6 @@ pub struct Crowd<'a> {
     inflater: Inflater,
     compressor: Compressor,
     rng: StdRng,
-}
-
-#[derive(Default)]
-struct Client {
-    state: State,
-    /// Counts its connections, so that an event of an old one does not meet the new.
-    generation: u32,
-    /// What the socket refused.
-    unsent: Vec<u8>,
-    /// Nothing is read but what [`Crowd::read_some`] reads.
-    is_stalled: bool,
-}
-
-#[derive(Default)]
-enum State {
-    #[default]
-    Absent,
-    Opening(Box<Opening>),
-    Open {
-        stream: Stream,
-        protocol: Protocol,
-        deflate: bool,
-    },
-}
-
-struct Opening {
-    stream: Stream,
-    since: u64,
-    nonce: [u8; 16],
-    is_connected: bool,
-    head: Vec<u8>,
 }
 
 impl<'a> Crowd<'a> {
@@ -383,7 +296,7 @@ impl<'a> Crowd<'a> {
                     opening.is_connected = true;
                     let nonce = opening.nonce;
                     let mut head = Vec::new();
-                    self.with_request(client, nonce, |request| request.encode(&mut head));
+                    self.access.with_request(self.first + client, nonce, |request| request.encode(&mut head));
                     self.write(client, &mut head);
                 }
                 Err(error) => return self.fail(client, cause(&error)),
@@ -438,7 +351,7 @@ impl<'a> Crowd<'a> {
         };
         opening.head.extend_from_slice(bytes);
         let (nonce, mut head) = (opening.nonce, std::mem::take(&mut opening.head));
-        match self.with_request(client, nonce, |request| request.check_response(&head)) {
+        match self.access.with_request(self.first + client, nonce, |request| request.check_response(&head)) {
             Ok(None) if head.len() < MAX_HEAD => {
                 if let State::Opening(opening) = &mut self.clients[client].state {
                     opening.head = head;
@@ -518,79 +431,12 @@ impl<'a> Crowd<'a> {
         self.drop_connection(client);
         count(&mut self.recorder.failed, cause);
     }
-
-    /// Lends the request that this client makes.
-    fn with_request<T>(
-        &self,
-        client: usize,
-        nonce: [u8; 16],
-        use_it: impl FnOnce(&ClientRequest<'_>) -> T,
-    ) -> T {
-        let Access { fields, subprotocols, deflate, .. } = self.access;
-        let number = self.first + client;
-        let (target, _) = self.access.target(number);
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let subprotocols: Vec<_> = subprotocols.iter().map(String::as_str).collect();
-        let path = target
-            .path
-            .replace("{client}", &number.to_string())
-            .replace("{room}", &(number % self.access.rooms).to_string());
-        use_it(&ClientRequest {
-            host: &target.authority,
-            target: &path,
-            nonce,
-            subprotocols: &subprotocols,
-            deflate: deflate.then_some(OFFER),
-            fields: &fields,
-        })
-    }
-}
-
-impl Pen<'_> {
-    fn control(&mut self, opcode: Opcode, payload: &[u8]) {
-        frame::encode_masked(opcode, payload, self.rng.next_u32().to_ne_bytes(), self.frames);
-    }
-}
-
-impl State {
-    fn stream(&mut self) -> Option<&mut Stream> {
-        match self {
-            State::Absent => None,
-            State::Opening(opening) => Some(&mut opening.stream),
-            State::Open { stream, .. } => Some(stream),
-        }
-    }
 }
 
 fn token(client: usize, generation: u32) -> Token {
     Token((generation as usize) << 32 | client)
 }
 
-/// Writes what the socket takes. If the connection is broken, reading tells.
-fn write_some(stream: &mut Stream, bytes: &[u8]) -> usize {
-    let mut written = 0;
-    while written < bytes.len() {
-        match stream.write(&bytes[written..]) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => break,
-            Ok(more) => written += more,
-        }
-    }
-    written
-}
-
-fn count(causes: &mut super::recorder::Causes, cause: String) {
+fn count(causes: &mut Causes, cause: String) {
     *causes.entry(cause).or_default() += 1;
-}
-
-fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "reset by the server".to_owned(),
-        ErrorKind::TimedOut => "connection timed out".to_owned(),
-        ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => {
-            "no port left on this address (--source-ip gives more)".to_owned()
-        }
-        _ => error.to_string(),
-    }
 }

@@ -227,7 +227,7 @@ pub struct Common {
     /// Offer permessage-deflate, and compress if the server takes it
     #[arg(long, help_heading = "Connections")]
     pub deflate: bool,
-    /// Trust these certificates too, in PEM
+    /// Trust the authorities in this file, in PEM, and not those of the system
     #[arg(long, value_name = "FILE", help_heading = "Connections")]
     pub cacert: Option<PathBuf>,
     /// Trust every certificate

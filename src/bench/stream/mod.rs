@@ -16,13 +16,12 @@ mod tests;
 
 pub use tls::{Tls, TlsStream};
 
-use crate::net::Transport;
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr};
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -79,15 +78,6 @@ impl Stream {
         }
     }
 
-    /// Whether the handshake of TLS is still under way. What is written meanwhile is sent when it is over, up to a
-    /// limit beyond which a write would block.
-    pub fn is_handshaking(&self) -> bool {
-        match self {
-            Stream::Plain(_) => false,
-            Stream::Tls(stream) => stream.is_handshaking(),
-        }
-    }
-
     /// Has the system acknowledge what comes with the second segment and not with each (RFC 1122 §4.2.3.2), until one
     /// is the only one for 40 ms: an acknowledgement is the greater part of what it costs to receive a short message.
     pub fn acknowledge_late(&self) -> io::Result<()> {
@@ -128,28 +118,11 @@ impl Write for Stream {
         }
     }
 
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(socket) => socket.write_vectored(slices),
-            Stream::Tls(stream) => stream.write_vectored(slices),
-        }
-    }
-
     /// Sends what an earlier write left behind. It would block until the socket takes all of it.
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Stream::Plain(socket) => socket.flush(),
             Stream::Tls(stream) => stream.flush(),
-        }
-    }
-}
-
-impl Transport for Stream {
-    /// With TLS, the end may go out with a later flush, behind what an earlier write left.
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Plain(socket) => socket.shutdown(Shutdown::Write),
-            Stream::Tls(stream) => stream.shutdown_write(),
         }
     }
 }

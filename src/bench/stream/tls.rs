@@ -8,11 +8,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage,
-    RootCertStore, SignatureScheme, Writer,
+    RootCertStore, SignatureScheme,
 };
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -112,8 +111,6 @@ impl ServerCertVerifier for AnyCertificate {
 pub struct TlsStream {
     socket: TcpStream,
     tls: ClientConnection,
-    /// Nothing follows what waits for the socket.
-    is_ending: bool,
 }
 
 impl TlsStream {
@@ -123,7 +120,7 @@ impl TlsStream {
         })?;
         let mut tls = ClientConnection::new(tls.0.clone(), name).map_err(fault)?;
         tls.set_buffer_limit(Some(BUFFER_LIMIT));
-        Ok(TlsStream { socket, tls, is_ending: false })
+        Ok(TlsStream { socket, tls })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -136,12 +133,6 @@ impl TlsStream {
 
     pub(super) fn socket_mut(&mut self) -> &mut TcpStream {
         &mut self.socket
-    }
-
-    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
-        self.tls.send_close_notify();
-        self.is_ending = true;
-        self.flush().or_else(|error| if is_block(&error) { Ok(()) } else { Err(error) })
     }
 
     /// Reads at least one byte, if the peer's end has not come.
@@ -169,17 +160,6 @@ impl TlsStream {
         }
         Ok(0)
     }
-
-    /// Takes no more than can be sent but for one record, which the next flush sends.
-    fn write_by(&mut self, write: impl FnOnce(&mut Writer<'_>) -> io::Result<usize>) -> io::Result<usize> {
-        self.flush()?;
-        let taken = write(&mut self.tls.writer())?;
-        match self.flush() {
-            Err(error) if !is_block(&error) => Err(error),
-            _ if taken == 0 => Err(ErrorKind::WouldBlock.into()),
-            _ => Ok(taken),
-        }
-    }
 }
 
 impl Read for TlsStream {
@@ -199,12 +179,16 @@ impl Read for TlsStream {
 }
 
 impl Write for TlsStream {
+    /// Takes no more than can be sent but for one record, which the next flush sends. Within the handshake that is a
+    /// record in all.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_by(|writer| writer.write(bytes))
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.write_by(|writer| writer.write_vectored(slices))
+        self.flush()?;
+        let taken = self.tls.writer().write(bytes)?;
+        match self.flush() {
+            Err(error) if !is_block(&error) => Err(error),
+            _ if taken == 0 => Err(ErrorKind::WouldBlock.into()),
+            _ => Ok(taken),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -212,9 +196,6 @@ impl Write for TlsStream {
             if self.tls.write_tls(&mut self.socket)? == 0 {
                 return Err(ErrorKind::WriteZero.into());
             }
-        }
-        if std::mem::take(&mut self.is_ending) {
-            self.socket.shutdown(Shutdown::Write)?;
         }
         Ok(())
     }
@@ -230,6 +211,13 @@ fn fault(error: Error) -> io::Error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the server's certificate is from nobody who is trusted here: name a file with its authority by --cacert, \
              or take any certificate by --insecure"
+                .into()
+        }
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server's certificate is that of an authority itself (CA:TRUE, as openssl req -x509 makes them): make \
+             one with basicConstraints=CA:FALSE, or take any certificate by --insecure"
                 .into()
         }
         Error::InvalidCertificate(CertificateError::BadSignature) => {

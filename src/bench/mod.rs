@@ -113,7 +113,7 @@ fn play_and_report(scenario: &Scenario, settings: &Settings) -> Result<Vec<Strin
     let reports = &scenario.common().reports;
     let interrupted = interrupted_by_signals().map_err(system)?;
     let played = match &scenario.common().find_max {
-        None => play(scenario, settings, &interrupted)?,
+        None => play(scenario, settings, &interrupted, &mut None)?,
         Some(Conditions(conditions)) => find_max(scenario, settings, conditions, &interrupted)?,
     };
     let report = &played.report;
@@ -169,7 +169,15 @@ struct Played {
     measured: Range<Duration>,
 }
 
-fn play(scenario: &Scenario, settings: &Settings, interrupted: &AtomicBool) -> Result<Played, Failure> {
+/// Memory of the client and the server before the first run of several: what a process has had, it mostly keeps.
+type Baseline = (u64, Option<u64>);
+
+fn play(
+    scenario: &Scenario,
+    settings: &Settings,
+    interrupted: &AtomicBool,
+    baseline: &mut Option<Baseline>,
+) -> Result<Played, Failure> {
     let common = scenario.common();
     let dialect = common.kind.map(|kind| Dialect::of(kind, scenario.is_echo()));
     let hello = common.hello.clone().or_else(|| dialect.as_ref()?.hello.clone());
@@ -201,7 +209,13 @@ fn play(scenario: &Scenario, settings: &Settings, interrupted: &AtomicBool) -> R
     if let Some(progress) = progress {
         progress.finish();
     }
-    let outcome = outcome.map_err(system)?;
+    let mut outcome = outcome.map_err(system)?;
+    let before = outcome.server.as_mut().map(|[before, ..]| &mut before.memory);
+    let (client, server) = baseline.get_or_insert((outcome.client_memory.start, before.as_deref().copied()));
+    outcome.client_memory.start = *client;
+    if let (Some(before), Some(server)) = (before, server) {
+        *before = *server;
+    }
     if outcome.recorder.opened == 0 && !outcome.interrupted {
         let causes: Vec<&str> = outcome.recorder.failed.keys().map(String::as_str).collect();
         return Err(Failure::Unreachable(format!(
@@ -239,11 +253,11 @@ fn find_max(
     };
     let search = Search::new(start, 1.0, most, PRECISION);
     let mut search = if is_connect { search.whole() } else { search };
-    let (mut best, mut why_not) = (None, String::new());
+    let (mut best, mut why_not, mut baseline) = (None, String::new(), None);
     while let Some(load) = search.next() {
         let mut settings = settings.clone();
         settings.insert(name.to_owned(), load.to_string());
-        let played = play(&scenario.with_load(load), &settings, interrupted)?;
+        let played = play(&scenario.with_load(load), &settings, interrupted, &mut baseline)?;
         if played.report.interrupted {
             // What it shows is not whether this load goes.
             best.get_or_insert(played);
@@ -264,9 +278,10 @@ fn find_max(
     }
     let mut best = best.ok_or_else(|| Failure::System(format!("nothing was found that holds: {why_not}")))?;
     if !why_not.is_empty() {
-        best.report
-            .warnings
-            .push(format!("This is the highest {name} that was found to hold. Above it: {why_not}"));
+        let what = if is_connect { "connections" } else { "messages a second" };
+        best.report.warnings.push(format!(
+            "This is the highest number of {what} that was found to hold. Above it: {why_not}"
+        ));
     }
     Ok(best)
 }
@@ -350,10 +365,10 @@ fn access(scenario: &Scenario, dialect: Option<&Dialect>) -> Result<Access, Fail
     }
     let sources = match &common.source_ip {
         Some(sources) => sources.clone(),
-        None if targets.iter().all(Target::is_in_127) => Sources::of_loopback(clients),
+        None if targets.iter().all(Target::is_in_127) => Sources::of_loopback(clients, rand::random()),
         None => Sources::default(),
     };
-    sources.check(clients).map_err(Failure::Usage)?;
+    sources.check(clients.div_ceil(targets.len())).map_err(Failure::Usage)?;
     for target in &mut targets {
         target.addresses.retain(|address| sources.can_reach(address.ip()));
         if target.addresses.is_empty() {

@@ -202,8 +202,8 @@ pub struct Common {
     /// Threads of clients; without it one less than there are cores, at least one
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Addresses to connect from, 20,000 connections each: a list, or ranges as in 10.0.0.16/28. On loopback 127/8 is
-    /// used by itself
+    /// Addresses to connect from, with up to 28,000 connections each to a server: a list, or ranges as in 10.0.0.16/28.
+    /// On loopback 127/8 is used by itself
     #[arg(long, value_name = "LIST", help_heading = "Connections")]
     pub source_ip: Option<Sources>,
     /// A field of the request, as in 'Authorization: Bearer x'; may be repeated

@@ -1,20 +1,25 @@
 //! The addresses that clients connect from.
 //!
-//! An address has 28,232 ports for connections to one server, unless `net.ipv4.ip_local_port_range` says otherwise: more
-//! clients need more addresses.
+//! An address has 28,232 ports for connections to one server, unless `net.ipv4.ip_local_port_range` says otherwise, and
+//! those of connections that have just ended are not free yet: more clients need more addresses. Long before the last
+//! port is taken, Linux looks long for one.
 
 use ipnet::IpNet;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-/// Clients that connect from one address before the next one is used.
-pub const PER_ADDRESS: usize = 20_000;
+/// Clients to one server that an address has ports for.
+const PORTS: usize = 28_000;
+/// Clients that one is given on loopback, where there are many.
+const PER_ADDRESS: usize = 10_000;
+/// Clients for whom any address will do.
+const FEW: usize = 1_000;
 
 /// Addresses taken of one range: for more clients than a machine can have.
 const MAX_OF_RANGE: usize = 4096;
 
-/// Source addresses in the order in which they are used; none if the system is to choose.
+/// Source addresses, which clients take in turn; none if the system is to choose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources(Vec<IpAddr>);
 
@@ -43,29 +48,31 @@ impl FromStr for Sources {
 }
 
 impl Sources {
-    /// What a run takes that is not told, if its servers are in 127/8 themselves: as many addresses of 127/8 as it needs if one
-    /// is not enough, else what the system chooses.
-    pub fn of_loopback(clients: usize) -> Sources {
-        if clients <= PER_ADDRESS {
+    /// What a run takes that is not told, if its servers are in 127/8 themselves: for few clients what the system chooses,
+    /// else some addresses that are likely to be others than those of the run before.
+    pub fn of_loopback(clients: usize, chance: u16) -> Sources {
+        if clients <= FEW {
             return Sources::default();
         }
+        let [high, low] = chance.to_be_bytes();
+        let first = Ipv4Addr::new(127, high, low, 1).to_bits();
         // Both ends of a byte look like a network's own address to some, or like broadcast.
-        let hosts = (Ipv4Addr::LOCALHOST.to_bits() + 1..)
-            .map(Ipv4Addr::from_bits)
+        let hosts = (first..)
+            .map(|bits| Ipv4Addr::from_bits(bits & 0x00ff_ffff | 127 << 24))
             .filter(|address| !matches!(address.octets()[3], 0 | 255));
         Sources(hosts.map(IpAddr::V4).take(clients.div_ceil(PER_ADDRESS)).collect())
     }
 
-    /// Whether there are enough addresses for so many clients.
+    /// Whether there are enough addresses for so many clients of one server.
     pub fn check(&self, clients: usize) -> Result<(), String> {
-        let (needed, known) = (clients.div_ceil(PER_ADDRESS), self.0.len());
+        let (needed, known) = (clients.div_ceil(PORTS), self.0.len());
         if known == 0 || needed <= known {
             return Ok(());
         }
         Err(format!(
-            "{clients} clients need {needed} source addresses, one for each {PER_ADDRESS}, and --source-ip has {known}: \
+            "{clients} clients need {needed} source addresses, one for each {PORTS}, and --source-ip has {known}: \
              add some, or start {} clients at most",
-            known * PER_ADDRESS
+            known * PORTS
         ))
     }
 
@@ -76,7 +83,7 @@ impl Sources {
 
     /// Where a client connects from, which are numbered from 0; `None` if the system is to choose.
     pub fn for_client(&self, number: usize) -> Option<IpAddr> {
-        self.0.get(number / PER_ADDRESS).copied()
+        self.0.get(number.checked_rem(self.0.len())?).copied()
     }
 }
 
@@ -129,17 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_full_before_the_next_one_is_used() {
+    fn clients_take_addresses_in_turn_as_long_as_there_are_ports() {
         let sources: Sources = "10.0.0.1,10.0.0.2".parse().unwrap();
         let [first, second] = [Some(sources.0[0]), Some(sources.0[1])];
-        for (number, address) in
-            [(0, first), (PER_ADDRESS - 1, first), (PER_ADDRESS, second), (2 * PER_ADDRESS - 1, second)]
-        {
+        for (number, address) in [(0, first), (1, second), (2, first), (2 * PORTS - 1, second)] {
             assert_eq!(sources.for_client(number), address);
         }
-        assert_eq!(sources.check(2 * PER_ADDRESS), Ok(()));
-        let fault = sources.check(2 * PER_ADDRESS + 1).unwrap_err();
-        assert!(fault.contains("need 3 source addresses") && fault.contains("start 40000"), "{fault}");
+        assert_eq!(sources.check(2 * PORTS), Ok(()));
+        let fault = sources.check(2 * PORTS + 1).unwrap_err();
+        assert!(fault.contains("need 3 source addresses") && fault.contains("start 56000"), "{fault}");
     }
 
     #[test]
@@ -152,13 +157,14 @@ mod tests {
 
     #[test]
     fn loopback_has_as_many_addresses_as_clients_need() {
-        assert_addresses(&Sources::of_loopback(PER_ADDRESS), &[]);
-        assert_addresses(&Sources::of_loopback(PER_ADDRESS + 1), &["127.0.0.2", "127.0.0.3"]);
+        assert_addresses(&Sources::of_loopback(FEW, 7), &[]);
+        assert_addresses(&Sources::of_loopback(FEW + 1, 0x0203), &["127.2.3.1"]);
+        assert_addresses(&Sources::of_loopback(PER_ADDRESS + 1, 0), &["127.0.0.1", "127.0.0.2"]);
         let clients = 300 * PER_ADDRESS;
-        let many = Sources::of_loopback(clients);
+        let many = Sources::of_loopback(clients, u16::MAX);
         assert_eq!(many.check(clients), Ok(()));
-        let over_the_byte: Vec<String> = many.0[252..254].iter().map(IpAddr::to_string).collect();
-        assert_eq!(over_the_byte, ["127.0.0.254", "127.0.1.1"]);
+        let over_the_byte: Vec<String> = many.0[253..255].iter().map(IpAddr::to_string).collect();
+        assert_eq!(over_the_byte, ["127.255.255.254", "127.0.0.1"]);
     }
 
     #[test]

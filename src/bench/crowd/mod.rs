@@ -138,13 +138,15 @@ impl<'a> Crowd<'a> {
         let (target, address) = self.access.target(number);
         let tls = tls.as_ref().filter(|_| target.is_tls).map(|tls| (tls, target.host.as_str()));
         let room = (number >= self.access.readers).then_some(LITTLE_ROOM);
-        let begun = Stream::connect(address, sources.for_client(number), room, tls).and_then(|mut stream| {
-            let generation = self.clients[client].generation.wrapping_add(1);
-            self.clients[client].generation = generation;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut stream, token(client, generation), interest)?;
-            Ok((stream, generation))
-        });
+        let begun =
+            Stream::connect(address, sources.for_client(number / self.access.targets.len()), room, tls)
+                .and_then(|mut stream| {
+                    let generation = self.clients[client].generation.wrapping_add(1);
+                    self.clients[client].generation = generation;
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    self.poll.registry().register(&mut stream, token(client, generation), interest)?;
+                    Ok((stream, generation))
+                });
         match begun {
             Ok((stream, generation)) => {
                 let mut nonce = [0; 16];

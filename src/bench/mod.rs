@@ -3,7 +3,7 @@
 //! A [`run`] has threads of simulated clients ([`crowd`]), which use the same [`crate::ws`] as the server, in the other
 //! role. What they do is a [`work`], by scenario. When a message is due is a pure calculation ([`pacer`]); what it
 //! carries ([`marker`]) lets each delivery be known, timed from when it was due, and checked ([`audit`]). What threads
-//! measured ([`recorder`]) becomes a [`report`] ([`summary`]).
+//! measured ([`recorder`]) becomes a [`report`] ([`summary`]). What a kind of server wants to be told is its [`dialect`].
 
 pub mod audit;
 pub mod crowd;

@@ -106,7 +106,7 @@ impl fmt::Display for Expectation {
 pub fn names() -> String {
     let latencies = STATISTICS.map(|(name, _)| name).join(", ");
     let others = OTHERS.each_ref().map(|other| other.name).join(", ");
-    format!("{latencies} (latencies; with raw- or handshake- before them too), {others}")
+    format!("{latencies} (latencies; with raw- or handshake- or served- before them too), {others}")
 }
 
 type Statistic = fn(&Latency) -> f64;
@@ -122,7 +122,7 @@ const STATISTICS: [(&str, Statistic); 8] = [
     ("max", |latency| latency.max),
 ];
 
-static DISTRIBUTIONS: [Distribution; 3] = [
+static DISTRIBUTIONS: [Distribution; 4] = [
     Distribution {
         prefix: "",
         absent: "measured no latency",
@@ -134,12 +134,17 @@ static DISTRIBUTIONS: [Distribution; 3] = [
         absent: "completed no handshake",
         of: |report| report.connections.handshake.as_ref(),
     },
+    Distribution {
+        prefix: "served-",
+        absent: "served nobody after a storm",
+        of: |report| report.recovery.as_ref()?.until_served.as_ref(),
+    },
 ];
 
 const NO_MESSAGES: &str = "has no messages";
 const NO_SERVER: &str = "did not measure the server";
 
-static OTHERS: [Other; 13] = [
+static OTHERS: [Other; 15] = [
     other("loss", Kind::Share, "expected no delivery", |report| {
         let messages = report.messages.as_ref().filter(|messages| messages.expected > 0)?;
         Some(messages.lost as f64 * 100.0 / messages.expected as f64)
@@ -148,6 +153,11 @@ static OTHERS: [Other; 13] = [
     other("duplicated", Kind::Count, NO_MESSAGES, |report| Some(report.messages.as_ref()?.duplicated as f64)),
     other("reordered", Kind::Count, NO_MESSAGES, |report| Some(report.messages.as_ref()?.reordered as f64)),
     other("damaged", Kind::Count, NO_MESSAGES, |report| Some(report.messages.as_ref()?.damaged as f64)),
+    other("strayed", Kind::Count, NO_MESSAGES, |report| Some(report.messages.as_ref()?.strayed as f64)),
+    other("unserved", Kind::Count, "had no storm", |report| {
+        let recovery = report.recovery.as_ref()?;
+        Some(recovery.members.saturating_sub(recovery.served) as f64)
+    }),
     other("rate", Kind::Count, NO_MESSAGES, |report| Some(report.messages.as_ref()?.received_per_second)),
     other("opened", Kind::Count, "", |report| Some(report.connections.opened as f64)),
     other("failed", Kind::Count, "", |report| Some(report.connections.failed.values().sum::<u64>() as f64)),

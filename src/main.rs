@@ -23,8 +23,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The settings of a scenario of the load client by name, without what does not change its figures and the URL. Of header fields
-/// only the names, since a report is shared and a field may hold a secret.
+/// The settings of a scenario of the load client by name, without the URL and what does not change its figures. Of
+/// header fields only the names and of what clients say first nothing, since a report is shared and these may hold a
+/// secret.
 fn given(matches: &ArgMatches) -> Settings {
     let cli = Cli::command();
     let (mut command, mut matches) = (&cli, matches);
@@ -38,10 +39,13 @@ fn given(matches: &ArgMatches) -> Settings {
     };
     let setting = |arg: &Arg| {
         let values = matches.try_get_raw(arg.get_id().as_str()).ok()??;
-        let is_header = arg.get_id() == "header";
         let shown = |value: &OsStr| {
-            let text = value.to_string_lossy().into_owned();
-            if is_header { text.split(':').next().unwrap_or_default().to_owned() } else { text }
+            let text = value.to_string_lossy();
+            match arg.get_id().as_str() {
+                "header" => text.split(':').next().unwrap_or_default().to_owned(),
+                "hello" => "…".to_owned(),
+                _ => text.into_owned(),
+            }
         };
         let values: Vec<String> = values.map(shown).collect();
         Some((arg.get_id().as_str().replace('_', "-"), values.join(", ")))

@@ -138,12 +138,14 @@ fn an_echo_is_checked_in_closed_and_open_loop() {
 }
 
 #[test]
-fn a_report_names_header_fields_and_keeps_what_they_hold_to_itself() {
+fn a_report_names_header_fields_and_keeps_what_they_and_the_hello_hold_to_itself() {
     let server = Server::start(&[]);
     let url = format!("ws://127.0.0.1:{}/echo", server.address().port());
     let headers = ["--header", "Authorization: Bearer hush", "--header", "X-Seat: 7:hush"];
-    let report = report(&[&["connect", &url, "-c", "1", "-d", "100ms"], &headers[..]].concat());
+    let hello = ["--hello", r#"{"token":"hush"}"#];
+    let report = report(&[&["connect", &url, "-c", "1", "-d", "100ms"], &headers[..], &hello].concat());
     assert_eq!(report.settings["header"], "Authorization, X-Seat");
+    assert_eq!(report.settings["hello"], "…");
     assert!(!serde_json::to_string(&report).unwrap().contains("hush"));
 }
 

@@ -1,6 +1,6 @@
 //! The floor: the least that a correct server does. It takes every frame whole, unmasks it where it lies, and writes it
 //! to each member in accept order, with one `write` a frame; what a socket refuses waits its turn. It checks nothing,
-//! limits nothing, answers every handshake alike (the driver's key is fixed) and gives no place of its table twice.
+//! limits nothing and gives no place of its table twice.
 //!
 //!     floor PORT chat|echo [--joined]     joined: one `write` for all frames of a tick
 #![forbid(unsafe_code)]
@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+const KEY: &[u8] = b"Sec-WebSocket-Key:";
 const LISTENER: u64 = u64::MAX;
 
 struct Member {
@@ -134,7 +134,7 @@ impl Floor {
         let mut taken = 0;
         if !member.upgraded {
             let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") else { return 0 };
-            member.send(ANSWER);
+            member.send(answer_to(&input[..end]).as_bytes());
             member.upgraded = true;
             taken = end + 4;
         }
@@ -173,6 +173,19 @@ impl Floor {
             member.send(bytes);
         }
     }
+}
+
+/// To a handshake, which is taken to be one.
+fn answer_to(head: &[u8]) -> String {
+    let key = head.split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = line.split_at_checked(KEY.len())?;
+        name.eq_ignore_ascii_case(KEY).then(|| value.trim_ascii())
+    });
+    let accept = derive_accept_key(key.unwrap_or_default());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
 }
 
 impl Member {

@@ -34,11 +34,10 @@ pub fn report(scenario: &Scenario, settings: Settings, started: SystemTime, outc
         _ => true,
     };
     let messages = messages(scenario, recorder, seconds);
-    let deliveries = recorder.measured_received;
     let client = client(outcome, recorder, seconds);
     let server = outcome.server.as_ref().map(|usage| {
         let pid = common.server_pid.unwrap_or_default();
-        server(pid, usage, seconds, recorder.opened, outcome.settled, deliveries)
+        server(pid, usage, seconds, recorder.opened, outcome.settled, outcome.deliveries)
     });
     let mut report = Report {
         schema: SCHEMA,
@@ -125,7 +124,7 @@ fn client(outcome: &Outcome, recorder: &Recorder, seconds: f64) -> Client {
     Client {
         user: end.user - start.user,
         system: end.system - start.system,
-        per_delivery: per(cpu, recorder.measured_received),
+        per_delivery: per(cpu, outcome.deliveries),
         busiest_thread,
         waited,
         lag: Latency::of(&recorder.lag),
@@ -215,4 +214,42 @@ fn warn(report: &mut Report, scenario: &Scenario, recorder: &Recorder) {
         );
     }
     report.warnings = warnings;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::Order;
+    use super::super::usage::Thread;
+    use super::*;
+    use crate::config::{Cli, Command};
+    use clap::Parser;
+
+    fn used(millis: u64) -> Usage {
+        let thread = Thread { id: 1, cpu: Duration::from_millis(millis), waited: Duration::ZERO };
+        Usage { threads: vec![thread], ..Usage::default() }
+    }
+
+    #[test]
+    fn cpu_is_shared_among_all_that_came_meanwhile_be_it_of_the_warm_up() {
+        let cli = Cli::parse_from(["throng", "bench", "broadcast", "ws://127.0.0.1"]);
+        let Command::Bench(bench) = cli.into_command() else { panic!("not a bench") };
+        let Order::Play(scenario) = &bench.order else { panic!("nothing to play") };
+        let outcome = Outcome {
+            recorder: Recorder { measured_received: 20, ..Recorder::default() },
+            hearers: 1,
+            settled: 1,
+            rows: Vec::new(),
+            connecting: 1,
+            measured_from: 0,
+            measured: 1_000_000_000,
+            interrupted: false,
+            deliveries: 100,
+            client: used(5)..used(7),
+            client_memory: 0..0,
+            server: Some([used(0), used(10), used(20), used(30)]),
+        };
+        let report = report(scenario, Settings::new(), SystemTime::now(), &outcome);
+        assert_eq!(report.client.per_delivery, Some(20.0));
+        assert_eq!(report.server.and_then(|server| server.per_delivery), Some(100.0));
+    }
 }

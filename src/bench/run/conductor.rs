@@ -69,6 +69,7 @@ pub fn conduct(plan: &Plan<'_>, shared: &Shared, watch: &mut dyn FnMut(&Snapshot
     }
     goes_on = goes_on && conductor.wait("warming up", Some(common.warm_up), |_, now| now >= measured.start);
     let (client_start, server_start) = (client()?, server()?);
+    let received_before = shared.totals().received;
     goes_on = goes_on && conductor.wait("measuring", Some(common.duration), |_, now| now >= measured.end);
     let is_all_heard = |totals: &Totals| match plan.scenario {
         // Nobody knows who was away.
@@ -81,7 +82,8 @@ pub fn conduct(plan: &Plan<'_>, shared: &Shared, watch: &mut dyn FnMut(&Snapshot
             is_all_heard(totals) || now > totals.last_heard.max(measured.end) + patience
         });
     }
-    let last = shared.totals().last_heard.max(measured.end).min(clock.now());
+    let totals = shared.totals();
+    let last = totals.last_heard.max(measured.end).min(clock.now());
     let (client_end, server_end) = (client()?, server()?);
     conductor.end_row("draining", clock.now());
     let server = match (server_before, server_settled, server_start, server_end) {
@@ -97,6 +99,7 @@ pub fn conduct(plan: &Plan<'_>, shared: &Shared, watch: &mut dyn FnMut(&Snapshot
         measured_from: measured.start,
         measured: last.saturating_sub(measured.start),
         interrupted: !goes_on && !nobody_came,
+        deliveries: totals.received - received_before,
         client_memory: client_before.memory..client_settled.memory,
         client: client_start..client_end,
         server,

@@ -67,6 +67,8 @@ pub struct Outcome {
     pub measured: u64,
     /// Whether what the user asked for ended before its time.
     pub interrupted: bool,
+    /// All that came while it was measured, of warm-up too: what the use of CPU was for.
+    pub deliveries: u64,
     /// Of this process, when measuring began and ended.
     pub client: Range<Usage>,
     /// Memory of this process before the first connection and when all had settled.

@@ -263,10 +263,7 @@ fn find_max(
             best.get_or_insert(played);
             break;
         }
-        let unmet = conditions.iter().find_map(|condition| condition.check(&played.report).err());
-        // What the client cannot do says nothing of the server, but there is no more to be found.
-        let own_limit = (!played.report.is_valid).then(|| played.report.warnings.join(" "));
-        let verdict = unmet.or(own_limit);
+        let verdict = verdict(&played.report, conditions);
         if !scenario.common().reports.quiet {
             eprintln!("{name} {}: {}", figures::short(load), verdict.as_deref().unwrap_or("holds"));
         }
@@ -284,6 +281,15 @@ fn find_max(
         ));
     }
     Ok(best)
+}
+
+/// Why a load does not go, if it does not. A client that could not keep up comes first: what is not met then says
+/// nothing of the server, but there is no more to be found.
+fn verdict(report: &Report, conditions: &[Expectation]) -> Option<String> {
+    match report.is_valid {
+        true => conditions.iter().find_map(|condition| condition.check(report).err()),
+        false => Some(report.warnings.join(" ")),
+    }
 }
 
 impl Played {
@@ -403,4 +409,20 @@ fn access(scenario: &Scenario, dialect: Option<&Dialect>) -> Result<Access, Fail
 /// All but one, at least one.
 fn spare_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use report::sample;
+
+    #[test]
+    fn a_search_ends_at_the_limit_of_the_client_whatever_else_is_not_met() {
+        let conditions: Vec<Expectation> = ["loss<1%", "p99<1ms"].map(|text| text.parse().unwrap()).into();
+        let mut report = sample::broadcast();
+        assert_eq!(verdict(&report, &conditions[..1]), None);
+        assert!(verdict(&report, &conditions).is_some_and(|why| why.starts_with("p99<1ms is not met")));
+        (report.is_valid, report.warnings) = (false, vec!["The client was busy.".to_owned()]);
+        assert_eq!(verdict(&report, &conditions).as_deref(), Some("The client was busy."));
+    }
 }

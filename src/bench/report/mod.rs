@@ -8,7 +8,7 @@ pub(super) mod figures;
 pub mod hdr;
 pub mod html;
 #[cfg(test)]
-mod sample;
+pub(super) mod sample;
 pub mod table;
 
 use hdrhistogram::Histogram;

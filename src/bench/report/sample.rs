@@ -4,7 +4,7 @@ use super::{Client, Connections, Latency, Machine, Messages, Recovery, Report, R
 use std::collections::BTreeMap;
 
 /// The whole of it.
-pub(super) fn broadcast() -> Report {
+pub(in super::super) fn broadcast() -> Report {
     Report {
         schema: SCHEMA,
         throng: "0.1.0".to_owned(),

@@ -5,15 +5,21 @@
 //!     floor PORT chat|echo [--joined]     joined: one `write` for all frames of a tick
 #![forbid(unsafe_code)]
 
-use peers::{BINARY, CLOSE, Frame, PING, PONG, TEXT, mask};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const KEY: &[u8] = b"Sec-WebSocket-Key:";
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8A;
 const LISTENER: u64 = u64::MAX;
 
 struct Member {
@@ -140,7 +146,7 @@ impl Floor {
         }
         while let Some(Frame { first, mask: Some(key), payload }) = Frame::first_of(&input[taken..]) {
             let payload = taken + payload.start..taken + payload.end;
-            mask(&mut input[payload.clone()], key);
+            unmask(&mut input[payload.clone()], key);
             // The head moves to where the mask was: the frame is ready as it lies.
             input.copy_within(taken..payload.start - 4, taken + 4);
             input[taken + 5] &= 0x7F;
@@ -156,7 +162,7 @@ impl Floor {
                 }
                 PONG => {}
                 CLOSE => self.send(place, frame), // Who closes ends the connection.
-                _ => self.members[place] = None,  // A fragment, which the driver does not send.
+                _ => self.members[place] = None,  // A fragment, which the client does not send.
             }
         }
         if self.joined && self.echo {
@@ -195,5 +201,44 @@ impl Member {
             false => 0,
         };
         self.unsent.extend(&bytes[written..]);
+    }
+}
+
+/// A frame that lies whole at the start of what was read.
+struct Frame {
+    /// The first byte: final or not, and the kind.
+    first: u8,
+    mask: Option<[u8; 4]>,
+    payload: Range<usize>,
+}
+
+impl Frame {
+    /// The frame that `input` starts with, if all of it is there.
+    fn first_of(input: &[u8]) -> Option<Frame> {
+        let [first, second, rest @ ..] = input else { return None };
+        let (length, length_bytes) = match second & 0x7F {
+            126 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
+            127 => (usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).ok()?, 8),
+            short => (usize::from(short), 0),
+        };
+        let (mask, start) = match second & 0x80 {
+            0 => (None, 2 + length_bytes),
+            _ => (Some(*rest[length_bytes..].first_chunk()?), 6 + length_bytes),
+        };
+        let end = start.checked_add(length)?;
+        (end <= input.len()).then_some(Frame { first: *first, mask, payload: start..end })
+    }
+}
+
+/// Unmasks a payload.
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let mut chunks = payload.chunks_exact_mut(4);
+    for chunk in &mut chunks {
+        for (byte, key) in chunk.iter_mut().zip(mask) {
+            *byte ^= key;
+        }
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask) {
+        *byte ^= key;
     }
 }

@@ -16,6 +16,7 @@ use crate::ws::deflate::{Compressor, Inflater};
 use crate::ws::handshake::ResponseError;
 use crate::ws::{CloseCode, Event, Message, Opcode, Protocol, Role, frame};
 use client::{Client, Opening, State, cause, write_some};
+use mio::event::Event as Readiness;
 use mio::{Events, Interest, Poll, Token};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -59,6 +60,10 @@ pub struct Crowd<'a> {
     clock: Clock,
     poll: Poll,
     events: Events,
+    /// Of these, how many are done with.
+    handled: usize,
+    /// When something came last.
+    heard_at: u64,
     /// The number of the first client among those of all threads.
     first: usize,
     clients: Vec<Client>,
@@ -89,6 +94,8 @@ impl<'a> Crowd<'a> {
             clock,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
+            handled: 0,
+            heard_at: 0,
             first,
             clients: std::iter::repeat_with(Client::default).take(len).collect(),
             open: 0,
@@ -197,32 +204,51 @@ impl<'a> Crowd<'a> {
         true
     }
 
-    /// Handles what is ready, waiting for it at most so long.
-    pub fn poll(&mut self, wait: Duration, behaviour: &mut impl Behaviour) -> io::Result<usize> {
-        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        match self.poll.poll(&mut events, Some(wait)) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            Err(_) => {}
-            Ok(()) => {
-                for event in &events {
-                    let Token(token) = event.token();
-                    let (client, generation) = (token as u32 as usize, (token >> 32) as u32);
-                    if self.clients[client].generation != generation {
-                        continue;
-                    }
-                    if event.is_writable() {
-                        self.writable(client);
-                    }
-                    let is_hung_up = event.is_read_closed() || event.is_error();
-                    if is_hung_up || event.is_readable() && !self.clients[client].is_stalled {
-                        self.read(client, is_hung_up, usize::MAX, behaviour);
-                    }
-                }
+    /// Handles what is ready, waiting for it at most so long; how many events that were. If what comes lasts until
+    /// `until`, the rest is left for the next time.
+    pub fn poll(&mut self, wait: Duration, until: u64, behaviour: &mut impl Behaviour) -> io::Result<usize> {
+        if !self.has_left_some() {
+            self.handled = 0;
+            match self.poll.poll(&mut self.events, Some(wait)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
+                result => result?,
             }
         }
-        let taken = events.iter().count();
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let before = self.handled;
+        for event in events.iter().skip(before) {
+            if !self.handle(event, until, behaviour) {
+                break;
+            }
+            self.handled += 1;
+            if self.heard_at >= until {
+                break;
+            }
+        }
         self.events = events;
-        Ok(taken)
+        Ok(self.handled - before)
+    }
+
+    /// Whether something was ready that is not handled yet.
+    pub fn has_left_some(&self) -> bool {
+        self.events.iter().nth(self.handled).is_some()
+    }
+
+    /// Handles an event; whether all of it.
+    fn handle(&mut self, event: &Readiness, until: u64, behaviour: &mut impl Behaviour) -> bool {
+        let Token(token) = event.token();
+        let (client, generation) = (token as u32 as usize, (token >> 32) as u32);
+        if self.clients[client].generation != generation {
+            return true;
+        }
+        if event.is_writable() {
+            self.writable(client);
+        }
+        let is_hung_up = event.is_read_closed() || event.is_error();
+        if is_hung_up || event.is_readable() && !self.clients[client].is_stalled {
+            return self.read(client, is_hung_up, usize::MAX, until, behaviour);
+        }
+        true
     }
 
     /// Has a client read no more of itself.
@@ -232,13 +258,13 @@ impl<'a> Crowd<'a> {
 
     /// Has a client read that has stalled, so many bytes at most.
     pub fn read_some(&mut self, client: usize, most: usize, behaviour: &mut impl Behaviour) {
-        self.read(client, false, most, behaviour);
+        self.read(client, false, most, u64::MAX, behaviour);
     }
 
     /// Has a client read again that has stalled.
     pub fn resume(&mut self, client: usize, behaviour: &mut impl Behaviour) {
         self.clients[client].is_stalled = false;
-        self.read(client, false, usize::MAX, behaviour);
+        self.read(client, false, usize::MAX, u64::MAX, behaviour);
     }
 
     /// Has a client say goodbye and go, without waiting for the answer.
@@ -321,8 +347,17 @@ impl<'a> Crowd<'a> {
         let _blocked_or_broken = stream.flush();
     }
 
-    fn read(&mut self, client: usize, is_hung_up: bool, mut most: usize, behaviour: &mut impl Behaviour) {
+    /// Reads so many bytes at most, and not beyond a time; whether it got that far.
+    fn read(
+        &mut self,
+        client: usize,
+        is_hung_up: bool,
+        mut most: usize,
+        until: u64,
+        behaviour: &mut impl Behaviour,
+    ) -> bool {
         let mut buffer = std::mem::take(&mut self.buffer);
+        let mut is_done = true;
         while let Some(stream) = self.clients[client].state.stream()
             && most > 0
         {
@@ -336,6 +371,10 @@ impl<'a> Crowd<'a> {
                     if len < space && !is_hung_up {
                         break;
                     }
+                    if self.heard_at >= until {
+                        is_done = false;
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -344,10 +383,12 @@ impl<'a> Crowd<'a> {
         }
         self.buffer = buffer;
         self.flush(client);
+        is_done
     }
 
     fn take(&mut self, client: usize, bytes: &mut [u8], behaviour: &mut impl Behaviour) {
         let now = self.clock.now();
+        self.heard_at = now;
         let State::Opening(opening) = &mut self.clients[client].state else {
             return self.take_frames(client, bytes, now, behaviour);
         };

@@ -84,7 +84,11 @@ fn play(crowd: &mut Crowd<'_>, player: &mut Player<'_>, thread: usize, threads: 
         let from = shared.clock.now();
         let left = |now| due.map_or(GLANCE, |due| Duration::from_nanos(due.saturating_sub(now)).min(GLANCE));
         // The system counts in milliseconds here.
-        let events = crowd.poll(Duration::from_millis(left(from).as_millis() as u64), player)?;
+        let events = crowd.poll(
+            Duration::from_millis(left(from).as_millis() as u64),
+            due.unwrap_or(u64::MAX),
+            player,
+        )?;
         crowd.expire();
         gauge.tell_connections(crowd, begun);
         gauge.tell_last_heard(player.last_heard);
@@ -98,6 +102,7 @@ fn play(crowd: &mut Crowd<'_>, player: &mut Player<'_>, thread: usize, threads: 
         let to = shared.clock.now();
         let left = left(to);
         let pause = match events {
+            _ if crowd.has_left_some() => Duration::ZERO,
             // Less than the system can count.
             0 if left < Duration::from_millis(1) => left,
             _ => rest.after(to, events).min(left),
@@ -117,7 +122,7 @@ fn finish(crowd: &mut Crowd<'_>, player: &mut Player<'_>) -> io::Result<()> {
     let clock = player.shared.clock;
     let (until, mut silent) = (clock.now() + FAREWELL, 0);
     while silent < SILENT_GLANCES && clock.now() < until {
-        let events = crowd.poll(GLANCE, player)?;
+        let events = crowd.poll(GLANCE, u64::MAX, player)?;
         silent = if events == 0 { silent + 1 } else { 0 };
     }
     Ok(())
@@ -127,7 +132,7 @@ fn say_farewell(crowd: &mut Crowd<'_>) -> io::Result<()> {
     crowd.say_farewell();
     let until = crowd.clock().now() + FAREWELL;
     while crowd.open() > 0 && crowd.clock().now() < until {
-        crowd.poll(GLANCE, &mut Idle::default())?;
+        crowd.poll(GLANCE, u64::MAX, &mut Idle::default())?;
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ use super::super::work::{Rooms, Span};
 use super::shared::{Beginning, Shared, Totals};
 use super::{GLANCE, Outcome, Plan};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
 /// A server that was silent for so long has greeted all.
@@ -54,7 +55,7 @@ pub fn conduct(plan: &Plan<'_>, shared: &Shared, watch: &mut dyn FnMut(&Snapshot
 
     shared.roll_call.store(true, Relaxed);
     goes_on = goes_on
-        && conductor.wait("settling", None, |_, _| shared.counted.load(Relaxed) == shared.gauges.len());
+        && conductor.wait("settling", None, |_, _| shared.counted.load(Acquire) == shared.gauges.len());
     let hearers = shared.hearers.iter().map(|room| room.load(Relaxed)).collect();
     let senders = plan.scenario.talk().map_or(0, |talk| talk.senders);
     let rooms = Rooms::new(common.connections, senders, hearers);

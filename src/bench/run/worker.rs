@@ -17,7 +17,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 /// For the closing handshakes of all, in nanoseconds.
@@ -153,7 +153,7 @@ impl<'a> Player<'a> {
         for client in (self.own.start..hearers).filter(|client| crowd.is_open(client - self.own.start)) {
             self.shared.hearers[client % self.shared.hearers.len()].fetch_add(1, Relaxed);
         }
-        self.shared.counted.fetch_add(1, Relaxed);
+        self.shared.counted.fetch_add(1, Release);
     }
 
     fn begin(&self, Beginning { span, rooms }: &'a Beginning) -> Box<dyn Work + 'a> {

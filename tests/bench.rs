@@ -198,6 +198,12 @@ fn what_a_server_leaves_out_doubles_reorders_or_damages_is_counted() {
 }
 
 #[test]
+fn a_server_that_always_says_something_is_not_waited_for() {
+    let report = echo(&url(faulty::start(Kind::Echo, Fault::Chatters)), &["--depth", "1000"]);
+    assert_eq!(counts(&report), ([400, 400, 396], [4, 0, 0, 0]));
+}
+
+#[test]
 fn an_answer_that_is_late_is_late_by_so_much() {
     let late = Duration::from_millis(200);
     let port = faulty::start(Kind::Echo, Fault::Late(late));

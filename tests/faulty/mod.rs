@@ -24,6 +24,8 @@ pub enum Fault {
     Late(Duration),
     /// The 50th waits so long, and all behind it.
     Stalls(Duration),
+    /// The 50th of each 100 is left out, and something else is said all the time.
+    Chatters,
     /// The handshake is answered with 503.
     Refuses,
     /// The handshake is not answered.
@@ -81,6 +83,16 @@ fn serve(mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) {
         room.members.push(own);
         room.members.len() - 1
     };
+    if matches!(fault, Fault::Chatters) {
+        let mut chatter = socket.get_ref().try_clone().unwrap();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            frame::encode(Opcode::Text, b"still here", &mut bytes);
+            while chatter.write_all(&bytes).is_ok() {
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+    }
     while let Ok(message) = socket.read() {
         match message {
             Message::Text(_) | Message::Binary(_) => {
@@ -103,7 +115,7 @@ impl Room {
         let is_50th = number % 100 == 50;
         let mut times = 1;
         match fault {
-            Fault::Drops if is_50th => times = 0,
+            Fault::Drops | Fault::Chatters if is_50th => times = 0,
             Fault::Doubles if is_50th => times = 2,
             Fault::Damages if is_50th => *payload.last_mut().unwrap() ^= 1,
             Fault::Late(time) => thread::sleep(time),

@@ -78,13 +78,18 @@ pub fn conduct(plan: &Plan<'_>, shared: &Shared, watch: &mut dyn FnMut(&Snapshot
         _ => totals.received >= totals.expected,
     };
     let patience = common.patience.as_nanos() as u64;
+    let (mut received, mut delivered_at) = (0, measured.end);
     if goes_on {
         conductor.wait("draining", None, |totals, now| {
-            is_all_heard(totals) || now > totals.last_heard.max(measured.end) + patience
+            // What else a server says, as some do all the time, is not waited for.
+            if totals.received > received {
+                (received, delivered_at) = (totals.received, now);
+            }
+            is_all_heard(totals) || now > delivered_at + patience
         });
     }
     let totals = shared.totals();
-    let last = totals.last_heard.max(measured.end).min(clock.now());
+    let last = totals.last_heard.min(delivered_at).max(measured.end).min(clock.now());
     let (client_end, server_end) = (client()?, server()?);
     conductor.end_row("draining", clock.now());
     let server = match (server_before, server_settled, server_start, server_end) {

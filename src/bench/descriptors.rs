@@ -4,6 +4,7 @@
 //! of its own, so that each thread has the whole limit, and none of them waits for another when it looks one up.
 
 use std::io;
+use std::thread::Builder;
 
 /// Descriptors of a table that are not connections.
 const RESERVED: u64 = 64;
@@ -24,7 +25,7 @@ impl FileLimit {
     pub fn raise() -> io::Result<FileLimit> {
         let limit = rlimit::increase_nofile_limit(u64::MAX)?;
         // Tried on a thread that ends at once: a container may forbid it.
-        let is_per_thread = std::thread::spawn(take_own_table).join().unwrap_or(false);
+        let is_per_thread = Builder::new().spawn(take_own_table)?.join().unwrap_or(false);
         Ok(FileLimit {
             connections: usize::try_from(limit.saturating_sub(RESERVED)).unwrap_or(usize::MAX),
             is_per_thread,

@@ -22,6 +22,7 @@ use shared::Shared;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// The longest that a thread sleeps, so that it sees a new phase.
@@ -82,23 +83,29 @@ pub fn run(plan: &Plan<'_>, clock: Clock, mut watch: impl FnMut(&Snapshot)) -> i
     let threads = plan.threads.min(plan.scenario.clients());
     let shared = Shared::new(clock, threads, plan.scenario.common().rooms);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
+        let workers: io::Result<Vec<_>> = (0..threads)
             .map(|thread| {
                 let shared = &shared;
-                scope.spawn(move || {
+                let work = move || {
                     let outcome = worker::work(plan, shared, thread);
                     // One that cannot go on ends the run for all.
                     if outcome.is_err() {
                         shared.is_over.store(true, Relaxed);
                     }
                     outcome
-                })
+                };
+                Builder::new().spawn_scoped(scope, work)
             })
             .collect();
-        let watched = conductor::conduct(plan, &shared, &mut watch);
+        let watched = match &workers {
+            Ok(_) => conductor::conduct(plan, &shared, &mut watch),
+            Err(error) => {
+                Err(io::Error::new(error.kind(), format!("cannot start {threads} threads: {error}")))
+            }
+        };
         shared.is_over.store(true, Relaxed);
         let mut recorder = Recorder::default();
-        for worker in workers {
+        for worker in workers.into_iter().flatten() {
             recorder.add(&worker.join().expect("a thread of clients does not panic")?);
         }
         watched.map(|outcome| Outcome { recorder, ..outcome })

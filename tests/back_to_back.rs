@@ -1,9 +1,9 @@
 //! Both ends of the protocol, wired to each other through reads that are cut anywhere: what one sends, the other
 //! receives, compressed as they agree.
 
-use flate2::{Compress, Compression, FlushCompress};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use proptest::prelude::*;
-use throng::ws::deflate::{Inflater, Params};
+use throng::ws::deflate::{Compressors, Inflater, Params};
 use throng::ws::handshake::{self, Accepted, ClientRequest, Opened};
 use throng::ws::head::{HeadScan, Limits, Request};
 use throng::ws::{Encoder, Event, Form, Message, Opcode, Protocol, Role, frame};
@@ -175,6 +175,55 @@ proptest! {
                 .map(|(_, opcode, payload)| (*opcode, payload.clone()))
                 .collect();
             prop_assert_eq!(receive(protocol, &pieces(bytes, &cuts)), expected);
+        }
+    }
+
+    #[test]
+    fn a_client_inflates_what_a_server_with_a_context_sends_and_keeps_to_the_window_it_is_left(
+        server_window in prop::option::of(9u8..=15),
+        client_window in prop::option::of(8u8..=15),
+        is_alone in any::<bool>(),
+        messages in prop::collection::vec("([a-c]{1,9}|.{1,40}){1,60}", 1..12),
+        cuts in any_cuts(),
+    ) {
+        let agreed = Params {
+            server_no_context_takeover: is_alone,
+            client_no_context_takeover: is_alone,
+            server_max_window_bits: server_window,
+            client_max_window_bits: client_window,
+        };
+        prop_assert!(Params::BROWSERS_OFFER.allows(&agreed));
+        let mut server =
+            Compress::new_with_window_bits(Compression::best(), false, server_window.unwrap_or(15));
+        let mut peer = Decompress::new_with_window_bits(false, agreed.client_window_bits().max(9));
+        let mut client = Compressors::default();
+        let (mut of_server, mut of_client) = (Vec::new(), Vec::new());
+        for message in &messages {
+            if is_alone {
+                server.reset();
+            }
+            let mut payload = Vec::with_capacity(2 * message.len() + 100);
+            server.compress_vec(message.as_bytes(), &mut payload, FlushCompress::Sync).unwrap();
+            let payload = payload.strip_suffix(&[0, 0, 0xff, 0xff]).expect("a sync flush ends so");
+            let start = of_server.len();
+            frame::encode(Opcode::Text, payload, &mut of_server);
+            of_server[start] |= 0x40; // RSV1: it is compressed.
+            let compressor = client.for_window(agreed.client_window_bits());
+            match compressor.and_then(|compressor| compressor.compress(message.as_bytes())) {
+                None => frame::encode_masked(Opcode::Text, message.as_bytes(), [1, 2, 3, 4], &mut of_client),
+                Some(payload) => {
+                    frame::encode_masked_compressed(Opcode::Text, payload, [1, 2, 3, 4], &mut of_client);
+                    let (whole, mut inflated) = ([payload, &[0, 0, 0xff, 0xff]].concat(), Vec::with_capacity(20_000));
+                    peer.decompress_vec(&whole, &mut inflated, FlushDecompress::Sync).unwrap();
+                    prop_assert_eq!(std::str::from_utf8(&inflated).unwrap(), message);
+                }
+            }
+        }
+        let expected: Vec<_> =
+            messages.iter().map(|message| (Opcode::Text, message.clone().into_bytes())).collect();
+        for (to, bytes) in [(Role::Client, &of_server), (Role::Server, &of_client)] {
+            let protocol = Protocol::new(to, 0).with_deflate(Some(&agreed));
+            prop_assert_eq!(&receive(protocol, &pieces(bytes, &cuts)), &expected);
         }
     }
 }

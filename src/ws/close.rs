@@ -56,6 +56,14 @@ pub struct CloseFrame<'b> {
     pub reason: Cow<'b, str>,
 }
 
+impl fmt::Display for CloseFrame<'_> {
+    /// The code, and the reason if there is one, printable: `4001 ("session expired")`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code.0)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " ({:?})", self.reason) }
+    }
+}
+
 /// What a peer did against the protocol or a limit of it. The connection is failed (§7.1.7): the
 /// caller sends a close frame with [`Error::close_code`] and this error's text as reason, and ends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +182,14 @@ mod tests {
         for code in invalid {
             assert!(!CloseCode(code).may_be_sent(), "{code}");
         }
+    }
+
+    #[test]
+    fn a_close_frame_is_shown_with_its_reason_and_nothing_that_a_terminal_would_obey() {
+        let shown = |payload: &'static [u8]| decode(payload.into()).unwrap().unwrap().to_string();
+        assert_eq!(shown(b"\x03\xe8"), "1000");
+        assert_eq!(shown(b"\x0f\xa1gone"), r#"4001 ("gone")"#);
+        assert_eq!(shown("\x0f\x60 Tschüß\x1b[2J".as_bytes()), r#"3936 (" Tschüß\u{1b}[2J")"#);
     }
 
     #[test]

@@ -124,12 +124,14 @@ impl Protocol {
 
     /// The same where the handshake ended with this agreement on compression.
     pub fn with_deflate(mut self, agreed: Option<&Params>) -> Protocol {
-        let keeps_context = agreed.is_some_and(|params| match self.role {
-            Role::Server => !params.client_no_context_takeover,
-            Role::Client => !params.server_no_context_takeover,
+        let window_bits = agreed.and_then(|params| match self.role {
+            Role::Server => (!params.client_no_context_takeover).then(|| params.client_window_bits()),
+            Role::Client => {
+                (!params.server_no_context_takeover).then(|| params.server_max_window_bits.unwrap_or(15))
+            }
         });
         self.deflate = agreed.is_some();
-        self.context = keeps_context.then(Box::default);
+        self.context = window_bits.map(|bits| Box::new(Inflater::with_window(bits)));
         self
     }
 

@@ -1,8 +1,8 @@
 //! Compression of messages (permessage-deflate, RFC 7692).
 //!
 //! Nothing is remembered from one message to the next, so that one compressor and one inflater serve all
-//! connections, and what many are sent is compressed once. Only a client that was allowed to may keep the context of
-//! its own direction; it costs an inflater of its own.
+//! connections, and what many are sent is compressed once. Only the peer may keep the context of its own direction, if
+//! that was agreed on; it costs an inflater of its own.
 
 mod params;
 
@@ -91,17 +91,45 @@ impl Compressor {
     }
 }
 
-/// Inflates messages. It takes its memory, [`INFLATER_SIZE`], when it is first used.
+/// Compressors of every window, each made when it is first used: servers may hold their clients to different ones.
 #[derive(Debug, Default)]
+pub struct Compressors([Option<Compressor>; 7]);
+
+impl Compressors {
+    /// The one whose output needs a window of at most 2^`window_bits` bytes. There is none for 8: messages then go as
+    /// they are, as any message may (RFC 7692 §6).
+    pub fn for_window(&mut self, window_bits: u8) -> Option<&mut Compressor> {
+        let place = self.0.get_mut(usize::from(window_bits).checked_sub(9)?)?;
+        Some(place.get_or_insert_with(|| Compressor::new(window_bits)))
+    }
+}
+
+/// Inflates messages. It takes its memory, at most [`INFLATER_SIZE`], when it is first used.
+#[derive(Debug)]
 pub struct Inflater {
+    window_bits: u8,
     state: Option<Decompress>,
 }
 
+impl Default for Inflater {
+    /// One for all that can be sent.
+    fn default() -> Inflater {
+        Inflater::with_window(15)
+    }
+}
+
 impl Inflater {
+    /// One for a peer that has agreed to a window of 2^`window_bits` bytes, 8 to 15. Since zlib uses one of 9 where it
+    /// was told 8, that is the least.
+    pub fn with_window(window_bits: u8) -> Inflater {
+        Inflater { window_bits: window_bits.clamp(9, 15), state: None }
+    }
+
     /// The message of which `payload` is the compressed form, if it has at most `limit` bytes; 0 means no limit.
     /// It may refer to the messages before it only if `keeps_context`.
     pub fn inflate(&mut self, payload: &[u8], limit: usize, keeps_context: bool) -> Result<Vec<u8>, Error> {
-        let state = self.state.get_or_insert_with(|| Decompress::new_with_window_bits(false, 15));
+        let state =
+            self.state.get_or_insert_with(|| Decompress::new_with_window_bits(false, self.window_bits));
         if !keeps_context {
             state.reset(false);
         }

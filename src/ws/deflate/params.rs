@@ -23,6 +23,14 @@ pub struct Params {
 }
 
 impl Params {
+    /// What browsers offer: the server may keep the context of what it sends, and may limit the client's window.
+    pub const BROWSERS_OFFER: Params = Params {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        server_max_window_bits: None,
+        client_max_window_bits: Some(15),
+    };
+
     /// Reads a client's offer; `None` if it is to be declined: a parameter is unknown, repeated, or has no such value.
     pub fn of_offer(extension: &Extension<'_>) -> Option<Params> {
         Params::decode(extension, Some(15))
@@ -81,6 +89,28 @@ impl Params {
         };
         let server_context = answer.server_no_context_takeover || !self.server_no_context_takeover;
         server_bits && client_bits && server_context
+    }
+
+    /// Binary logarithm of the window, in bytes, that a client is held to by this agreement.
+    pub fn client_window_bits(&self) -> u8 {
+        self.client_max_window_bits.unwrap_or(15)
+    }
+
+    /// As an element of `Sec-WebSocket-Extensions` in a request, in the words of browsers: `client_max_window_bits`
+    /// has no value if the client takes any.
+    pub fn as_offer(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            let rest = Params {
+                client_max_window_bits: self.client_max_window_bits.filter(|&bits| bits < 15),
+                ..*self
+            };
+            write!(f, "{rest}")?;
+            if self.client_max_window_bits == Some(15) {
+                f.write_str("; client_max_window_bits")
+            } else {
+                Ok(())
+            }
+        })
     }
 }
 
@@ -185,6 +215,26 @@ mod tests {
             assert_eq!(answer(&format!("permessage-deflate; {params}"), false), None, "{params}");
         }
         assert_eq!(answer("x-webkit-deflate-frame", false), None);
+    }
+
+    #[test]
+    fn an_offer_is_written_as_browsers_do_and_read_as_it_was_meant() {
+        let offers = [
+            ("permessage-deflate", Params::default()),
+            ("permessage-deflate; client_max_window_bits", Params::BROWSERS_OFFER),
+            (
+                "permessage-deflate; server_max_window_bits=9; client_max_window_bits=14",
+                Params {
+                    server_max_window_bits: Some(9),
+                    client_max_window_bits: Some(14),
+                    ..Params::default()
+                },
+            ),
+        ];
+        for (text, params) in offers {
+            assert_eq!(params.as_offer().to_string(), text);
+            assert_eq!(Params::of_offer(&extensions::parse(text.as_bytes()).unwrap()[0]), Some(params));
+        }
     }
 
     #[test]

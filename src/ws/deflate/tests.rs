@@ -34,6 +34,40 @@ fn a_context_is_kept_for_those_who_may_keep_one_and_for_nobody_else() {
 }
 
 #[test]
+fn a_context_lasts_in_a_window_of_any_size_and_over_a_last_block() {
+    let messages: Vec<Vec<u8>> = (0..300u32)
+        .map(|at| format!("{at} of {}", "to be or not to be ".repeat(at as usize % 50)).into())
+        .collect();
+    for window_bits in 8..=15 {
+        let mut inflater = Inflater::with_window(window_bits);
+        assert!(inflater.state.is_none(), "it takes no memory before it is used");
+        let mut server = Compress::new_with_window_bits(Compression::best(), false, window_bits.max(9));
+        for (number, message) in messages.iter().enumerate() {
+            let is_last_block = number % 40 == 39;
+            let mut payload = Vec::with_capacity(2000);
+            let flush = if is_last_block { FlushCompress::Finish } else { FlushCompress::Sync };
+            server.compress_vec(message, &mut payload, flush).unwrap();
+            let payload = payload.strip_suffix(&TAIL).unwrap_or(&payload);
+            assert_eq!(inflater.inflate(payload, 0, true).as_ref(), Ok(message), "{window_bits}");
+            if is_last_block {
+                server.reset();
+            }
+        }
+    }
+}
+
+#[test]
+fn each_window_has_a_compressor_of_its_own_but_for_the_smallest() {
+    let mut compressors = Compressors::default();
+    let noise: Vec<u8> = (0..400u32).map(|at| ((at * at) >> 3) as u8).collect();
+    let message = [&noise[..], &[b' '; 1000], &noise].concat();
+    let mut len = |bits| compressors.for_window(bits).unwrap().compress(&message).unwrap().len();
+    assert!(len(9) > len(15) + 300, "only the greater one reaches back to the first");
+    assert_eq!(len(10), len(10));
+    assert!(compressors.for_window(8).is_none() && compressors.for_window(16).is_none());
+}
+
+#[test]
 fn what_is_no_whole_stream_is_refused() {
     let mut compressor = Compressor::new(15);
     let whole = compressor.compress(&b"to be or not to be ".repeat(20)).unwrap().to_vec();

@@ -1,16 +1,19 @@
 //! The command line: every setting with its default and its reason, as a flag and as an environment variable.
 
-use crate::bench::options::Bench;
+#[cfg(feature = "bench")]
+use crate::bench::Bench;
 use crate::chat;
 use crate::net;
 use crate::server::{self, Origin};
+use crate::values::{size, time};
 use crate::ws::head;
 use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A WebSocket chat and broadcast server for very many connections on one thread, and a load client for any such server.
+/// Serve chat over WebSockets to very many connections, or put load on any WebSocket server
 ///
 /// Without a command it serves. Sizes are written 65536, 64KiB or 1MiB, times 500ms, 10s or 1m.
 /// A limit of 0 is none.
@@ -28,8 +31,26 @@ pub struct Cli {
 pub enum Command {
     /// Serve chat, echo and the page (the default)
     Serve(Box<Serve>),
-    /// Load a server, this one or any other, and measure it
+    /// Put load on a WebSocket server, this one or any other, and measure it
+    #[cfg(feature = "bench")]
     Bench(Box<Bench>),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Example:\n  throng completions bash > ~/.local/share/bash-completion/completions/throng"
+    )]
+    Completions {
+        /// Complete in this shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    ///
+    /// Prints the page of the whole program in roff, or that of one subcommand.
+    #[command(after_help = "Examples:\n  throng man | man -l -\n  throng man bench echo | man -l -")]
+    Man {
+        /// Print the page of this subcommand only, as in 'bench echo'
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 impl Cli {
@@ -317,35 +338,6 @@ fn slow(text: &str) -> Result<net::Slow, String> {
     }
 }
 
-/// Bytes, as people write them.
-pub(crate) fn size(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        _ => 0,
-    };
-    digits
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|_| unit > 0)
-        .ok_or_else(|| "write a size as in 65536, 64KiB or 1MiB".to_owned())
-}
-
-/// A time, as people write it.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|time| Duration::try_from(time).ok())
-        .ok_or_else(|| "write a time as in 500ms, 10s or 1m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,19 +367,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_times_and_origins_are_read_as_people_write_them() {
-        assert_eq!(size("64KiB"), Ok(65536));
-        assert_eq!(size("16 MiB"), Ok(16 << 20));
-        assert_eq!(size("0"), Ok(0));
-        for wrong in ["", "KiB", "-1", "1.5MiB", "64KB", "99999999999GiB"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("0"), Ok(Duration::ZERO));
-        for wrong in ["", "5", "-5s", "soon"] {
-            assert!(time(wrong).is_err(), "{wrong}");
-        }
+    fn sizes_and_times_are_read_as_people_write_them() {
+        let given = serve(&["throng", "--max-queue", "1.5MiB", "--head-timeout", "5"]);
+        assert_eq!((given.readers.max_queue, given.http.head_timeout), (3 << 19, Duration::from_secs(5)));
+        let refused = Cli::try_parse_from(["throng", "--max-queue", "64KB"]).unwrap_err().to_string();
+        assert!(refused.contains("write 64KiB (65,536) or 64000"), "{refused}");
+    }
+
+    #[test]
+    fn origins_are_read_as_people_write_them() {
         assert_eq!(origin("*"), Ok(Origin::Any));
         assert_eq!(origin("https://Chat.Example"), Ok(Origin::Is("https://chat.example".into())));
         for wrong in ["chat.example", "https://", "https://chat.example/"] {

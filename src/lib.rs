@@ -1,4 +1,4 @@
-//! throng: a WebSocket chat and broadcast server for very many connections on one thread, and a load client.
+//! throng: a WebSocket chat and broadcast server for very many connections on one thread, and a load tester.
 //!
 //! This page is the architecture. It follows a byte:
 //!
@@ -35,8 +35,8 @@
 //! | [`http`] | the page and its assets | `ws` (request and response) | chat, mio |
 //! | [`chat`] | rooms, members, presence, history, formats | serde_json, jiff | sockets, frames, clocks |
 //! | [`server`] | the joint of the four above | all | |
-//! | [`mod@bench`] | the load client: clients, pacing, recording, reports | `ws`, mio, rustls | chat |
-//! | [`config`], `main` | the command line | all | |
+//! | `bench` | the load tester: clients, workloads, audit, reports; behind the cargo feature `bench`, on by default | `ws`, mio, rustls | chat |
+//! | [`config`], [`manual`], `main` | the command line | all | |
 //!
 //! To read it: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`, [`net::outbound`], [`chat`],
 //! [`server`].
@@ -66,10 +66,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod chat;
 pub mod config;
 pub mod http;
+pub mod manual;
 pub mod net;
 pub mod server;
+mod values;
 pub mod ws;

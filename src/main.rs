@@ -1,56 +1,74 @@
 //! The `throng` command.
 
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
 use log::LevelFilter;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use std::error::Error;
-use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::process::ExitCode;
-use throng::bench::Settings;
 use throng::chat::Hub;
 use throng::config::{Cli, Command, Serve};
 use throng::http::Site;
+use throng::manual;
 use throng::net::{EventLoop, Exit};
 use throng::server::Server;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| exit_with(error));
     let command = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).into_command();
     match command {
         Command::Serve(serve) => serve_until_ended(&serve),
-        Command::Bench(bench) => throng::bench::main(&bench, &given(&matches)),
+        #[cfg(feature = "bench")]
+        Command::Bench(bench) => {
+            if let Err(why) = bench.check() {
+                subcommand("bench").error(ErrorKind::ArgumentConflict, why).exit();
+            }
+            throng::bench::main(*bench, &matches)
+        }
+        Command::Completions { shell } => print(&manual::completions(shell)),
+        Command::Man { command } => match manual::page(&command) {
+            Ok(Some(page)) => print(&page),
+            Ok(None) => {
+                let why = format!("there is no command 'throng {}'", command.join(" "));
+                subcommand("man").error(ErrorKind::InvalidSubcommand, why).exit()
+            }
+            Err(error) => fail(&error),
+        },
     }
 }
 
-/// The settings of a scenario of the load client by name, without the URL and what does not change its figures. Of
-/// header fields only the names and of what clients say first nothing, since a report is shared and these may hold a
-/// secret.
-fn given(matches: &ArgMatches) -> Settings {
-    let cli = Cli::command();
-    let (mut command, mut matches) = (&cli, matches);
-    while let Some((name, inner)) = matches.subcommand()
-        && let Some(subcommand) = command.find_subcommand(name)
+/// Says what is wrong with the command line. Of an unknown command after flags of `serve` the parser says only that it
+/// cannot stand there, not which one was meant.
+fn exit_with(error: clap::Error) -> ! {
+    if error.kind() == ErrorKind::ArgumentConflict
+        && let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && let Err(alone) = Cli::command().try_get_matches_from(["throng", name])
+        && alone.kind() == ErrorKind::InvalidSubcommand
     {
-        (command, matches) = (subcommand, inner);
+        alone.exit();
     }
-    let changes_figures = |arg: &&Arg| {
-        !arg.is_positional() && arg.get_help_heading() != Some("Reports") && arg.get_id() != "server_pid"
-    };
-    let setting = |arg: &Arg| {
-        let values = matches.try_get_raw(arg.get_id().as_str()).ok()??;
-        let shown = |value: &OsStr| {
-            let text = value.to_string_lossy();
-            match arg.get_id().as_str() {
-                "header" => text.split(':').next().unwrap_or_default().to_owned(),
-                "hello" => "…".to_owned(),
-                _ => text.into_owned(),
-            }
-        };
-        let values: Vec<String> = values.map(shown).collect();
-        Some((arg.get_id().as_str().replace('_', "-"), values.join(", ")))
-    };
-    command.get_arguments().filter(changes_figures).filter_map(setting).collect()
+    error.exit()
+}
+
+fn subcommand(name: &str) -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    command.find_subcommand(name).cloned().unwrap_or(command)
+}
+
+/// Prints to standard output. That nobody reads it is no failure.
+fn print(text: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(text).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn fail(error: &io::Error) -> ExitCode {
+    eprintln!("throng: {error}");
+    ExitCode::FAILURE
 }
 
 fn serve_until_ended(serve: &Serve) -> ExitCode {

@@ -130,7 +130,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
 fn a_wrong_value_is_told_in_one_sentence_that_names_the_setting() {
     let table = [
         ("--max-message", "THRONG_MAX_MESSAGE", "much"),
-        ("--head-timeout", "THRONG_HEAD_TIMEOUT", "10"),
+        ("--head-timeout", "THRONG_HEAD_TIMEOUT", "soon"),
         ("--listen", "THRONG_LISTEN", "nowhere"),
         ("--allow-origin", "THRONG_ALLOW_ORIGIN", "example.test"),
         ("--rate", "THRONG_RATE", "-1"),

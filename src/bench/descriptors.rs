@@ -1,60 +1,102 @@
-//! How many connections the file limit allows.
+//! The number of connections that the file limit allows.
 //!
-//! It limits a table of descriptors, which the threads of a process share. On Linux a thread can leave that for a table
-//! of its own, so that each thread has the whole limit, and none of them waits for another when it looks one up.
+//! The limit applies to a table of descriptors, which the threads of a process share. On Linux a thread can have its own
+//! table (`CLONE_FILES`). Then the limit applies to each thread, and threads do not contend for the table.
 
 use std::io;
 use std::thread::Builder;
 
-/// Descriptors of a table that are not connections.
-const RESERVED: u64 = 64;
-/// Threads that are started at most where nobody asked for a number.
+/// Descriptors that the program opens for a while: reports, certificates, name resolution, files in /proc.
+const OF_PROGRAM: usize = 6;
+/// Descriptors of each thread: poll, waker, timer.
+const OF_THREAD: usize = 4;
+/// The most threads without --threads.
 const MOST_THREADS: usize = 256;
 
-/// What the file limit allows.
+/// The file limit of this process.
 #[derive(Clone, Copy, Debug)]
-pub struct FileLimit {
-    /// Connections of one table.
-    connections: usize,
-    /// Each thread can have its own.
+pub(crate) struct FileLimit {
+    limit: usize,
+    /// Descriptors that were open already, inherited ones included.
+    open: usize,
+    /// Whether each thread can have its own table.
     is_per_thread: bool,
 }
 
 impl FileLimit {
-    /// The limit of this process, raised as far as it goes.
+    /// Raises the limit as far as possible.
     pub fn raise() -> io::Result<FileLimit> {
-        let limit = rlimit::increase_nofile_limit(u64::MAX)?;
-        // Tried on a thread that ends at once: a container may forbid it.
+        let limit = usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?).unwrap_or(usize::MAX);
+        // A container may forbid it, so a thread that ends at once tries.
         let is_per_thread = Builder::new().spawn(take_own_table)?.join().unwrap_or(false);
-        Ok(FileLimit {
-            connections: usize::try_from(limit.saturating_sub(RESERVED)).unwrap_or(usize::MAX),
-            is_per_thread,
-        })
+        Ok(FileLimit { limit, open: open_below(limit), is_per_thread })
     }
 
-    /// The most connections, with so many threads if it was said how many.
+    /// The most connections, with this many threads or, without --threads, with as many as help.
     pub fn most_connections(&self, threads: Option<usize>) -> usize {
-        let tables = if self.is_per_thread { threads.unwrap_or(MOST_THREADS) } else { 1 };
-        self.connections.saturating_mul(tables)
+        let threads = threads.unwrap_or(if self.is_per_thread { MOST_THREADS } else { 1 });
+        self.with_threads(threads)
     }
 
-    /// How many threads the connections need: as many as was said, else `usual`, or more if the limit wants it.
+    fn with_threads(&self, threads: usize) -> usize {
+        let free = self.limit.saturating_sub(self.open).saturating_sub(OF_PROGRAM);
+        if self.is_per_thread {
+            return free.saturating_sub(OF_THREAD).saturating_mul(threads);
+        }
+        free.saturating_sub(threads.saturating_mul(OF_THREAD))
+    }
+
+    /// The number of threads: `said` (--threads), else `usual`, or another number if the limit requires it.
     pub fn threads(&self, connections: usize, said: Option<usize>, usual: usize) -> Result<usize, String> {
         let possible = self.most_connections(said);
-        if connections <= possible {
-            let needed = if self.is_per_thread { connections.div_ceil(self.connections) } else { 1 };
-            return Ok(said.unwrap_or(usual.max(needed)));
+        if connections > possible {
+            return Err(self.fault(connections, possible, said));
+        }
+        let threads = match said {
+            Some(threads) => threads,
+            None if self.is_per_thread => usual.max(connections.div_ceil(self.with_threads(1).max(1))),
+            // Fewer threads leave more descriptors to connections.
+            None => (1..=usual).rev().find(|threads| self.with_threads(*threads) >= connections).unwrap_or(1),
+        };
+        Ok(threads)
+    }
+
+    fn fault(&self, connections: usize, possible: usize, said: Option<usize>) -> String {
+        let FileLimit { limit, open, .. } = self;
+        let own = OF_PROGRAM + OF_THREAD;
+        if possible == 0 {
+            return format!(
+                "the file limit of {limit} leaves no descriptor for a connection: {open} are open already and the load \
+                 tester needs {own} itself; raise it (ulimit -n)"
+            );
         }
         let more = if self.is_per_thread && said.is_some() { ", or allow more --threads" } else { "" };
-        Err(format!(
-            "{connections} connections are more than the {possible} that the file limit allows; raise it (ulimit -n){more}, \
-             or run several clients"
-        ))
+        format!(
+            "{connections} connections are more than the {possible} that the file limit of {limit} allows; raise it \
+             (ulimit -n){more}, or run several load testers"
+        )
     }
 }
 
-/// Lets the calling thread leave the table of the others, keeping what is open; whether that is possible.
-pub fn take_own_table() -> bool {
+/// Counts the open descriptors below the limit; the three standard ones if that cannot be read. Descriptors above the
+/// limit, inherited from a program with a higher one, do not count.
+fn open_below(limit: usize) -> usize {
+    const STANDARD: usize = 3;
+    let descriptors = open_descriptors().unwrap_or((0..STANDARD).collect());
+    descriptors.iter().filter(|descriptor| **descriptor < limit).count()
+}
+
+fn open_descriptors() -> io::Result<Vec<usize>> {
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let mut descriptors: Vec<usize> =
+        std::fs::read_dir("/proc/self/fd")?.flatten().filter_map(number).collect();
+    // One of them was that of the folder itself.
+    descriptors.retain(|descriptor| std::fs::read_link(format!("/proc/self/fd/{descriptor}")).is_ok());
+    Ok(descriptors)
+}
+
+/// Gives the calling thread its own table with a copy of all open descriptors. Returns whether that is possible.
+pub(crate) fn take_own_table() -> bool {
     #[cfg(target_os = "linux")]
     return nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).is_ok();
     #[cfg(not(target_os = "linux"))]
@@ -65,8 +107,11 @@ pub fn take_own_table() -> bool {
 mod tests {
     use super::*;
 
-    const EACH: FileLimit = FileLimit { connections: 1_000, is_per_thread: true };
-    const ALL: FileLimit = FileLimit { connections: 1_000, is_per_thread: false };
+    const OWN: usize = OF_PROGRAM + OF_THREAD;
+    /// Each thread has a thousand.
+    const EACH: FileLimit = FileLimit { limit: 1_000 + 3 + OWN, open: 3, is_per_thread: true };
+    /// Beside one thread there is room for a thousand.
+    const ALL: FileLimit = FileLimit { is_per_thread: false, ..EACH };
 
     #[test]
     fn as_many_threads_are_taken_as_the_limit_wants() {
@@ -74,25 +119,68 @@ mod tests {
             assert_eq!(EACH.threads(connections, None, 2), Ok(threads), "{connections}");
         }
         assert_eq!(EACH.threads(3_000, Some(3), 2), Ok(3));
-        assert_eq!(ALL.threads(1_000, None, 2), Ok(2));
-        assert_eq!(ALL.threads(1_000, Some(5), 2), Ok(5));
+        assert_eq!(ALL.threads(500, None, 2), Ok(2));
+        assert_eq!(ALL.threads(1_000, None, 2), Ok(1), "the second would take the place of a connection");
+        assert_eq!(ALL.threads(1_000 - 4 * OF_THREAD, Some(5), 2), Ok(5));
     }
 
     #[test]
     fn what_the_limit_does_not_allow_is_said_before() {
-        for (limit, connections, said, possible) in [
+        for (limit, connections, said, why) in [
             (
                 EACH,
                 3_001,
                 Some(3),
-                "the 3000 that the file limit allows; raise it (ulimit -n), or allow more",
+                "the 3000 that the file limit of 1013 allows; raise it (ulimit -n), or allow more",
             ),
-            (EACH, 256_001, None, "the 256000 that the file limit allows; raise it (ulimit -n), or run"),
-            (ALL, 1_001, Some(3), "the 1000 that the file limit allows; raise it (ulimit -n), or run"),
+            (
+                EACH,
+                256_001,
+                None,
+                "the 256000 that the file limit of 1013 allows; raise it (ulimit -n), or run",
+            ),
+            (ALL, 1_001, None, "the 1000 that the file limit of 1013 allows; raise it (ulimit -n), or run"),
+            (ALL, 1_000, Some(2), "the 996 that"),
         ] {
-            let why = limit.threads(connections, said, 1).unwrap_err();
-            assert!(why.contains(possible), "{why}");
+            let fault = limit.threads(connections, said, 1).unwrap_err();
+            assert!(fault.contains(why), "{fault}");
         }
+    }
+
+    #[test]
+    fn the_smallest_limits_are_no_panic_and_say_what_is_missing() {
+        for is_per_thread in [true, false] {
+            for limit in 0..=80 {
+                for open in [0, 3, 20, 200] {
+                    let small = FileLimit { limit, open, is_per_thread };
+                    let most = small.most_connections(None);
+                    assert!(most == 0 || small.threads(1, None, 4).is_ok_and(|threads| threads > 0));
+                    let fault = small.threads(most + 1, None, 4).unwrap_err();
+                    assert_eq!(fault.contains("leaves no descriptor"), most == 0, "{fault}");
+                }
+            }
+        }
+        let fault = FileLimit { limit: 10, open: 3, is_per_thread: true }.threads(1, None, 1).unwrap_err();
+        assert!(fault.contains("3 are open already") && fault.contains("needs 10 itself"), "{fault}");
+    }
+
+    #[test]
+    fn the_largest_limit_does_not_overflow() {
+        for is_per_thread in [true, false] {
+            let unlimited = FileLimit { limit: usize::MAX, open: 3, is_per_thread };
+            assert!(unlimited.threads(1 << 40, None, 2).is_ok());
+            unlimited.most_connections(Some(usize::MAX));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn descriptors_that_are_open_already_are_counted() {
+        use std::os::fd::AsRawFd;
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let own = file.as_raw_fd() as usize;
+        assert!(open_descriptors().unwrap().contains(&own));
+        assert!(open_below(own + 1) >= 1 && open_below(0) == 0);
     }
 
     #[cfg(target_os = "linux")]

@@ -1,38 +1,48 @@
-//! The addresses that clients connect from.
+//! The source addresses of clients.
 //!
-//! An address has 28,232 ports for connections to one server, unless `net.ipv4.ip_local_port_range` says otherwise, and
-//! those of connections that have just ended are not free yet: more clients need more addresses. Long before the last
-//! port is taken, Linux looks long for one.
+//! Each connection from one address to one server takes a port of `net.ipv4.ip_local_port_range`, and ports of connections
+//! that have just ended are not free yet. So more clients need more addresses. Linux takes long to find a free port well
+//! before the last one is taken.
 
 use ipnet::IpNet;
+use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Clients to one server that an address has ports for.
-const PORTS: usize = 28_000;
-/// Clients that one is given on loopback, where there are many.
+/// Ports of an address if the setting cannot be read: the default of Linux.
+const USUAL_PORTS: usize = 28_232;
+/// Clients per address on loopback, where addresses are plentiful.
 const PER_ADDRESS: usize = 10_000;
-/// Clients for whom any address will do.
+/// Up to this many clients, the system chooses the address.
 const FEW: usize = 1_000;
 
-/// Addresses taken of one range: for more clients than a machine can have.
+/// Addresses taken from one range: enough for more clients than a machine can have.
 const MAX_OF_RANGE: usize = 4096;
 
-/// Source addresses, which clients take in turn; none if the system is to choose.
+/// The source addresses, which clients use in turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(Vec<IpAddr>);
+pub(crate) enum Sources {
+    /// The system chooses: one address for each server.
+    #[default]
+    System,
+    /// Given with --source-ip.
+    Given(Vec<IpAddr>),
+    /// Addresses in 127.0.0.0/8, as many as clients need; none if the system is to choose.
+    Loopback(Vec<IpAddr>),
+}
 
 impl FromStr for Sources {
     type Err = String;
 
-    /// Reads addresses and ranges such as `10.0.0.0/24`, with commas between. Of a range these are the hosts, without
-    /// the addresses of the network and of broadcast.
+    /// Parses addresses and ranges such as `10.0.0.0/24`, separated by commas. A range stands for its hosts, without the
+    /// network and broadcast addresses.
     fn from_str(list: &str) -> Result<Sources, String> {
         let mut addresses = Vec::new();
         for element in list.split(',').map(str::trim) {
             let range = element.parse().or_else(|_| element.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
-                format!("{element:?} is not an address or a range: write 10.0.0.5 or 10.0.0.0/24, with commas between")
+                format!("{element:?} is not an address or a range: write 10.0.0.5 or 10.0.0.0/24, separated by commas")
             })?;
             addresses.extend(range.hosts().take(MAX_OF_RANGE));
         }
@@ -43,48 +53,115 @@ impl FromStr for Sources {
                 "source addresses are all IPv4 or all IPv6: the server is reached by one of them".into()
             );
         }
-        Ok(Sources(addresses))
+        Ok(Sources::Given(addresses))
     }
 }
 
 impl Sources {
-    /// What a run takes that is not told, if its servers are in 127/8 themselves: for few clients what the system chooses,
-    /// else some addresses that are likely to be others than those of the run before.
+    /// The default if the servers are in 127.0.0.0/8: for few clients the system chooses; else addresses that are unlikely
+    /// to be those of the previous run, whose ports may not be free yet.
     pub fn of_loopback(clients: usize, chance: u16) -> Sources {
         if clients <= FEW {
-            return Sources::default();
+            return Sources::Loopback(Vec::new());
         }
         let [high, low] = chance.to_be_bytes();
         let first = Ipv4Addr::new(127, high, low, 1).to_bits();
-        // Both ends of a byte look like a network's own address to some, or like broadcast.
+        // Some systems treat .0 and .255 as network and broadcast addresses.
         let hosts = (first..)
             .map(|bits| Ipv4Addr::from_bits(bits & 0x00ff_ffff | 127 << 24))
             .filter(|address| !matches!(address.octets()[3], 0 | 255));
-        Sources(hosts.map(IpAddr::V4).take(clients.div_ceil(PER_ADDRESS)).collect())
+        Sources::Loopback(hosts.map(IpAddr::V4).take(clients.div_ceil(PER_ADDRESS)).collect())
     }
 
-    /// Whether there are enough addresses for so many clients of one server.
-    pub fn check(&self, clients: usize) -> Result<(), String> {
-        let (needed, known) = (clients.div_ceil(PORTS), self.0.len());
-        if known == 0 || needed <= known {
-            return Ok(());
+    fn addresses(&self) -> &[IpAddr] {
+        match self {
+            Sources::System => &[],
+            Sources::Given(addresses) | Sources::Loopback(addresses) => addresses,
         }
+    }
+
+    /// Checks that the addresses are of this machine, by binding to them.
+    pub fn check_own(&self) -> Result<(), String> {
+        self.addresses().iter().try_for_each(|address| check_own(*address))
+    }
+
+    /// The most clients that ports allow with this many servers; `None` for no limit.
+    pub fn most_clients(&self, servers: usize) -> Option<usize> {
+        self.most_clients_with(servers, ports_per_address())
+    }
+
+    fn most_clients_with(&self, servers: usize, ports: usize) -> Option<usize> {
+        let addresses = match self {
+            Sources::System => 1,
+            Sources::Given(addresses) => addresses.len(),
+            Sources::Loopback(_) => return None,
+        };
+        Some(ports.saturating_mul(addresses).saturating_mul(servers))
+    }
+
+    /// Checks that there are enough ports for the clients, which use the servers in turn.
+    pub fn check(&self, clients: usize, servers: usize) -> Result<(), String> {
+        self.check_with(clients, servers, ports_per_address())
+    }
+
+    fn check_with(&self, clients: usize, servers: usize, ports: usize) -> Result<(), String> {
+        let Some(most) = self.most_clients_with(servers, ports).filter(|most| clients > *most) else {
+            return Ok(());
+        };
+        let needed = clients.div_ceil(servers.max(1)).div_ceil(ports.max(1));
+        let known = match self {
+            Sources::Given(addresses) => format!("--source-ip has {}: add some", addresses.len()),
+            _ => "the system takes one: give some of this machine with --source-ip".to_owned(),
+        };
         Err(format!(
-            "{clients} clients need {needed} source addresses, one for each {PORTS}, and --source-ip has {known}: \
-             add some, or start {} clients at most",
-            known * PORTS
+            "{clients} connections need {needed} source addresses, one for each {ports} to a server, and {known}, or \
+             open {most} connections at most"
         ))
     }
 
-    /// Whether the server can be reached from here: addresses of one kind do not reach the other.
+    /// Whether the server can be reached: IPv4 addresses do not reach IPv6 servers, nor the reverse.
     pub fn can_reach(&self, server: IpAddr) -> bool {
-        self.0.first().is_none_or(|address| address.is_ipv4() == server.is_ipv4())
+        self.addresses().first().is_none_or(|address| address.is_ipv4() == server.is_ipv4())
     }
 
-    /// Where a client connects from, which are numbered from 0; `None` if the system is to choose.
+    /// The address of the client with this number, from 0; `None` if the system is to choose.
     pub fn for_client(&self, number: usize) -> Option<IpAddr> {
-        self.0.get(number.checked_rem(self.0.len())?).copied()
+        let addresses = self.addresses();
+        addresses.get(number.checked_rem(addresses.len())?).copied()
     }
+}
+
+fn check_own(address: IpAddr) -> Result<(), String> {
+    let is_of_one = match address {
+        IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast()),
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast()),
+    };
+    let not_own = || format!("{address} is not an address of this machine");
+    if !is_of_one {
+        return Err(not_own());
+    }
+    let endpoint = SocketAddr::new(address, 0);
+    let bound = Socket::new(Domain::for_address(endpoint), Type::STREAM, None)
+        .and_then(|socket| socket.bind(&endpoint.into()));
+    bound.map_err(|error| match error.kind() {
+        ErrorKind::AddrNotAvailable => not_own(),
+        _ => format!("connections cannot be made from {address}: {error}"),
+    })
+}
+
+/// Connections that ports allow from one address to one server. A few ports are left for other programs and for
+/// connections that have just ended.
+pub(crate) fn ports_per_address() -> usize {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let ports = range.ok().and_then(|text| ports_of(&text)).unwrap_or(USUAL_PORTS);
+    (ports - ports / 100).max(1)
+}
+
+/// Parses the number of ports from the system's setting.
+fn ports_of(range: &str) -> Option<usize> {
+    let mut ends = range.split_whitespace().map(str::parse::<u16>);
+    let (low, high) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    Some(usize::from(high.checked_sub(low)?) + 1)
 }
 
 #[cfg(test)]
@@ -93,7 +170,7 @@ mod tests {
 
     #[track_caller]
     fn assert_addresses(sources: &Sources, expected: &[&str]) {
-        let texts: Vec<String> = sources.0.iter().map(IpAddr::to_string).collect();
+        let texts: Vec<String> = sources.addresses().iter().map(IpAddr::to_string).collect();
         assert_eq!(texts, expected);
     }
 
@@ -115,7 +192,7 @@ mod tests {
     #[test]
     fn a_range_of_any_size_is_read_at_once() {
         for list in ["10.0.0.0/8", "2001:db8::/32", "::/0"] {
-            assert_eq!(list.parse::<Sources>().expect(list).0.len(), MAX_OF_RANGE);
+            assert_eq!(list.parse::<Sources>().expect(list).addresses().len(), MAX_OF_RANGE);
         }
     }
 
@@ -124,7 +201,7 @@ mod tests {
         for (list, part) in [
             ("", "\"\" is not an address"),
             ("10.0.0.5,", "\"\" is not an address"),
-            ("10.0.0.5;10.0.0.6", "with commas between"),
+            ("10.0.0.5;10.0.0.6", "separated by commas"),
             ("localhost", "\"localhost\" is not"),
             ("10.0.0.0/33", "\"10.0.0.0/33\" is not"),
             ("10.0.0.5:80", "is not an address"),
@@ -138,21 +215,65 @@ mod tests {
     #[test]
     fn clients_take_addresses_in_turn_as_long_as_there_are_ports() {
         let sources: Sources = "10.0.0.1,10.0.0.2".parse().unwrap();
-        let [first, second] = [Some(sources.0[0]), Some(sources.0[1])];
-        for (number, address) in [(0, first), (1, second), (2, first), (2 * PORTS - 1, second)] {
+        let [first, second] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().ok());
+        for (number, address) in [(0, first), (1, second), (2, first), (20_001, second)] {
             assert_eq!(sources.for_client(number), address);
         }
-        assert_eq!(sources.check(2 * PORTS), Ok(()));
-        let fault = sources.check(2 * PORTS + 1).unwrap_err();
-        assert!(fault.contains("need 3 source addresses") && fault.contains("start 56000"), "{fault}");
+        assert_eq!(sources.most_clients_with(1, 1_000), Some(2_000));
+        assert_eq!(sources.most_clients_with(3, 1_000), Some(6_000));
+        assert_eq!(sources.check_with(2_000, 1, 1_000), Ok(()));
+        assert_eq!(sources.check_with(6_000, 3, 1_000), Ok(()));
+        let fault = sources.check_with(2_001, 1, 1_000).unwrap_err();
+        assert!(
+            fault.contains("need 3 source addresses") && fault.contains("open 2000 connections at most"),
+            "{fault}"
+        );
     }
 
     #[test]
-    fn without_addresses_the_system_chooses_for_any_number_of_clients() {
+    fn without_addresses_the_system_has_one_for_each_server() {
         let sources = Sources::default();
-        assert_eq!(sources.check(1_000_000), Ok(()));
-        assert_eq!(sources.for_client(0), None);
         assert_eq!(sources.for_client(999_999), None);
+        assert_eq!(sources.check_with(1_000, 1, 1_000), Ok(()));
+        assert_eq!(sources.most_clients_with(2, 1_000), Some(2_000));
+        let fault = sources.check_with(1_001, 1, 1_000).unwrap_err();
+        assert!(fault.contains("need 2 source addresses") && fault.contains("--source-ip"), "{fault}");
+    }
+
+    #[test]
+    fn the_ports_of_an_address_are_those_that_the_system_allows() {
+        for (range, ports) in [
+            ("32768\t60999\n", Some(28_232)),
+            ("1024 65535", Some(64_512)),
+            ("5 5", Some(1)),
+            ("6 5", None),
+            ("", None),
+            ("many", None),
+        ] {
+            assert_eq!(ports_of(range), ports, "{range:?}");
+        }
+        assert!(ports_per_address() > 0);
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_found_before() {
+        for own in ["127.0.0.1", "127.0.0.16/30"] {
+            assert_eq!(own.parse::<Sources>().expect(own).check_own(), Ok(()), "{own}");
+        }
+        for (list, address) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("127.0.0.1,192.0.2.7", "192.0.2.7"),
+            ("224.0.0.1", "224.0.0.1"),
+            ("255.255.255.255", "255.255.255.255"),
+            ("0.0.0.0", "0.0.0.0"),
+            ("::", "::"),
+            ("ff02::1", "ff02::1"),
+        ] {
+            let fault = list.parse::<Sources>().expect(list).check_own();
+            assert_eq!(fault, Err(format!("{address} is not an address of this machine")));
+        }
+        // Where IPv6 is switched off, the sentence is another.
+        assert!("2001:db8::7".parse::<Sources>().unwrap().check_own().is_err());
     }
 
     #[test]
@@ -162,8 +283,8 @@ mod tests {
         assert_addresses(&Sources::of_loopback(PER_ADDRESS + 1, 0), &["127.0.0.1", "127.0.0.2"]);
         let clients = 300 * PER_ADDRESS;
         let many = Sources::of_loopback(clients, u16::MAX);
-        assert_eq!(many.check(clients), Ok(()));
-        let over_the_byte: Vec<String> = many.0[253..255].iter().map(IpAddr::to_string).collect();
+        assert_eq!((many.check(clients, 1), many.most_clients(1)), (Ok(()), None));
+        let over_the_byte: Vec<String> = many.addresses()[253..255].iter().map(IpAddr::to_string).collect();
         assert_eq!(over_the_byte, ["127.255.255.254", "127.0.0.1"]);
     }
 

@@ -1,76 +1,105 @@
-//! What a run is aimed at: a WebSocket URL (RFC 6455 §3) and the addresses behind it.
+//! The URL of a server (RFC 6455 §3).
 
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::Ipv6Addr;
 use std::str::FromStr;
-use std::time::Duration;
 
 const NO_SCHEME: &str = "it does not begin with ws:// or wss://";
 
 /// A server, and a path on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// As it was written.
+pub(crate) struct Target {
+    /// The URL as written.
     pub url: String,
     /// Whether the scheme is `wss`.
     pub is_tls: bool,
-    /// The name or address that a certificate has to be for: no brackets, in lower case.
+    /// The name or address to look up, which a certificate has to name: in lower case, without brackets. An IPv6 address
+    /// may have a zone, as in `fe80::1%eth0`, but only without TLS.
     pub host: String,
-    /// The value of the `Host` field: the port is left out if it is the scheme's own.
+    /// The value of the `Host` field: without a zone, and without the scheme's default port.
     pub authority: String,
-    /// Path and query as they were written, placeholders in braces too; `/` if there are none.
+    /// Path and query as written, with placeholders in braces; `/` if there are none.
     pub path: String,
-    /// Where to connect to; empty until [`Target::resolve`].
-    pub addresses: Vec<SocketAddr>,
-    port: u16,
+    /// The scheme's default port if the URL has none.
+    pub port: u16,
 }
 
 impl FromStr for Target {
     type Err = String;
 
-    /// Reads a URL, and asks nobody what it means.
+    /// Parses a URL without resolving its host.
     fn from_str(url: &str) -> Result<Target, String> {
-        parse(url).map_err(|fault| format!("{fault}: write ws://HOST[:PORT][/PATH] or wss://…"))
+        parse(url).map_err(|fault| match fault {
+            Fault::Form(fault) => format!("{fault}: write ws://HOST[:PORT][/PATH] or wss://…"),
+            Fault::WithAdvice(fault) => fault,
+        })
     }
 }
 
-/// What is wrong is said without the URL, which the command line shows beside it.
-fn parse(url: &str) -> Result<Target, &'static str> {
+/// What is wrong with a URL. The command line shows the URL itself.
+enum Fault {
+    /// The form is wrong. The message adds the right form.
+    Form(&'static str),
+    /// A sentence that already says what to write.
+    WithAdvice(String),
+}
+
+impl From<&'static str> for Fault {
+    fn from(fault: &'static str) -> Fault {
+        Fault::Form(fault)
+    }
+}
+
+fn parse(url: &str) -> Result<Target, Fault> {
     let (scheme, rest) = url.split_once("://").ok_or(NO_SCHEME)?;
     let is_tls = match scheme.to_ascii_lowercase().as_str() {
         "ws" => false,
         "wss" => true,
-        "http" => return Err("the scheme of a WebSocket is ws, not http"),
-        "https" => return Err("the scheme of a WebSocket is wss, not https"),
-        _ => return Err(NO_SCHEME),
+        "http" => return Err("the scheme of a WebSocket is ws, not http".into()),
+        "https" => return Err("the scheme of a WebSocket is wss, not https".into()),
+        _ => return Err(NO_SCHEME.into()),
     };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err(Fault::WithAdvice(
+            "a URL takes no user name and password: give them with -H 'Authorization: Basic …' (the … is the output \
+             of printf USER:PASSWORD | base64)"
+                .to_owned(),
+        ));
+    }
+    if !authority.is_ascii() {
+        return Err(Fault::WithAdvice(
+            "a host has ASCII letters only: write the encoded form of its name, as in ws://xn--bcher-kva.example for \
+             bücher.example (the command idn2 prints it)"
+                .to_owned(),
+        ));
+    }
     if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("spaces and what is not ASCII have to be encoded");
+        return Err("spaces and what is not ASCII have to be percent-encoded (a space is %20)".into());
     }
     if rest.contains('#') {
-        return Err("a WebSocket URL has no fragment (# in a path is %23)");
-    }
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    if authority.contains('@') {
-        return Err("a user name or password cannot be given");
+        return Err("a WebSocket URL has no fragment (# in a path is %23)".into());
     }
     let (name, port) = match authority.rfind(']') {
         Some(end) => authority.split_at(end + 1),
         None => authority.split_at(authority.rfind(':').unwrap_or(authority.len())),
     };
     let own_port = if is_tls { 443 } else { 80 };
+    let host = Host::parse(name)?;
     let port = match port {
         "" | ":" => own_port,
         _ => port.strip_prefix(':').and_then(parse_port).ok_or("the port is not a number from 1 to 65535")?,
     };
-    let (host, name) = parse_host(name)?;
+    if is_tls && host.zone.is_some() {
+        return Err(Fault::WithAdvice(
+            "no certificate is for an address with a zone: write a name of the server, or ws://".to_owned(),
+        ));
+    }
     Ok(Target {
         url: url.to_owned(),
         is_tls,
-        host,
-        authority: if port == own_port { name } else { format!("{name}:{port}") },
+        authority: if port == own_port { host.in_field() } else { format!("{}:{port}", host.in_field()) },
+        host: host.to_look_up(),
         path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
-        addresses: Vec::new(),
         port,
     })
 }
@@ -80,57 +109,90 @@ fn parse_port(digits: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// The host, without the brackets of an IPv6 address and with them.
-fn parse_host(name: &str) -> Result<(String, String), &'static str> {
-    if name.starts_with('[') || name.ends_with(']') {
-        let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-        let address: Ipv6Addr =
-            inner.and_then(|inner| inner.parse().ok()).ok_or("there is no IPv6 address in the brackets")?;
-        return Ok((address.to_string(), format!("[{address}]")));
+struct Host {
+    /// Without brackets.
+    name: String,
+    is_v6: bool,
+    /// The interface of a link-local address (RFC 6874).
+    zone: Option<String>,
+}
+
+impl Host {
+    fn parse(text: &str) -> Result<Host, Fault> {
+        if text.starts_with('[') || text.ends_with(']') {
+            return Host::parse_v6(text);
+        }
+        if text.is_empty() {
+            return Err("the host is missing".into());
+        }
+        if text.contains(['{', '}']) {
+            return Err(Fault::WithAdvice(
+                "{client} and {room} can be in the path and the query, not in the host or port; several servers are \
+                 several URLs"
+                    .to_owned(),
+            ));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+            return Err("the host is not a name, nor an IPv4 address, nor an IPv6 address in brackets".into());
+        }
+        Ok(Host { name: text.to_ascii_lowercase(), is_v6: false, zone: None })
     }
-    if name.is_empty() {
-        return Err("the host is missing");
+
+    fn parse_v6(text: &str) -> Result<Host, Fault> {
+        const NO_ADDRESS: &str = "there is no IPv6 address in the brackets";
+        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(NO_ADDRESS)?;
+        let (address, zone) = match inner.split_once('%') {
+            // `%25eth0` (RFC 6874), or `%eth0`, which is common.
+            Some((address, zone)) => (address, Some(zone.strip_prefix("25").unwrap_or(zone))),
+            None => (inner, None),
+        };
+        let address: Ipv6Addr = address.parse().map_err(|_| NO_ADDRESS)?;
+        let is_interface = |zone: &str| {
+            !zone.is_empty()
+                && zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        };
+        if address.is_unicast_link_local() != zone.is_some() || !zone.is_none_or(is_interface) {
+            return Err(Fault::WithAdvice(
+                "a link-local IPv6 address, and no other, needs its interface: write [fe80::1%25eth0]"
+                    .to_owned(),
+            ));
+        }
+        Ok(Host { name: address.to_string(), is_v6: true, zone: zone.map(str::to_owned) })
     }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
-        return Err("the host is not a name, nor an IPv4 address, nor an IPv6 address in brackets");
+
+    fn to_look_up(&self) -> String {
+        match &self.zone {
+            Some(zone) => format!("{}%{zone}", self.name),
+            None => self.name.clone(),
+        }
     }
-    let host = name.to_ascii_lowercase();
-    Ok((host.clone(), host))
+
+    fn in_field(&self) -> String {
+        if self.is_v6 { format!("[{}]", self.name) } else { self.name.clone() }
+    }
 }
 
 impl Target {
-    /// Asks the system for the addresses of the host. This may take a while.
-    pub fn resolve(&mut self) -> io::Result<()> {
-        self.addresses = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
-        if self.addresses.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-        }
-        Ok(())
+    /// The URL without its query, which may hold a secret.
+    pub fn shown(&self) -> String {
+        shown(&self.url)
     }
+}
 
-    /// Of several addresses leaves those where somebody takes connections, if there are any: a name such as
-    /// `localhost` may have one of IPv6 that nobody listens on.
-    pub fn keep_answering(&mut self, patience: Duration) {
-        if self.addresses.len() > 1 {
-            let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, patience).is_ok();
-            let answering: Vec<_> = self.addresses.iter().filter(answers).copied().collect();
-            if !answering.is_empty() {
-                self.addresses = answering;
-            }
-        }
-    }
-
-    /// Whether it is known to be on this machine, and to have an address of IPv4 there.
-    pub fn is_in_127(&self) -> bool {
-        self.addresses.iter().all(|address| address.ip().is_loopback())
-            && self.addresses.iter().any(SocketAddr::is_ipv4)
+/// A URL without its query and user information, which may hold a secret.
+pub(crate) fn shown(url: &str) -> String {
+    let (rest, query) = url.split_once('?').map_or((url, ""), |(rest, _)| (rest, "?…"));
+    let authority = rest.find("://").map_or(0, |at| at + 3);
+    let end = rest[authority..].find('/').map_or(rest.len(), |at| authority + at);
+    match rest[authority..end].rfind('@') {
+        Some(at) => format!("{}…{}{query}", &rest[..authority], &rest[authority + at..]),
+        None => format!("{rest}{query}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
 
     #[test]
     fn a_url_is_taken_apart() {
@@ -149,6 +211,9 @@ mod tests {
             ("wss://[2001:DB8:0::1]:8443", "2001:db8::1", "[2001:db8::1]:8443", 8443, "/"),
             ("ws://h/chat/r{room}?name=c{client}@x", "h", "h", 80, "/chat/r{room}?name=c{client}@x"),
             ("ws://h/a://b", "h", "h", 80, "/a://b"),
+            ("ws://[fe80::1%25eth0]:81/a", "fe80::1%eth0", "[fe80::1]:81", 81, "/a"),
+            ("ws://[fe80::1%eth0.5]", "fe80::1%eth0.5", "[fe80::1]", 80, "/"),
+            ("ws://xn--bcher-kva.example", "xn--bcher-kva.example", "xn--bcher-kva.example", 80, "/"),
         ];
         for (url, host, authority, port, path) in table {
             let target: Target = url.parse().expect(url);
@@ -172,8 +237,6 @@ mod tests {
             ("ws:///chat", "host is missing"),
             ("ws://:80", "host is missing"),
             ("ws://example.com/a#b", "fragment"),
-            ("ws://user@example.com", "user name"),
-            ("ws://user:secret@example.com/", "user name"),
             ("ws://example.com:0", "port"),
             ("ws://example.com:65536", "port"),
             ("ws://example.com:+80", "port"),
@@ -184,11 +247,9 @@ mod tests {
             ("ws://::1]", "brackets"),
             ("ws://[example.com]", "brackets"),
             ("ws://[127.0.0.1]", "brackets"),
-            ("ws://[fe80::1%25eth0]/", "brackets"),
-            ("ws://h{client}/", "not a name"),
             ("ws://example.com/a b", "encoded"),
             ("ws://example.com/\r\nX: y", "encoded"),
-            ("ws://bücher.example/", "encoded"),
+            ("ws://example.com/bücher", "encoded"),
         ];
         for (url, part) in table {
             let fault = url.parse::<Target>().expect_err(url);
@@ -198,30 +259,34 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_known_once_they_were_asked_for() {
-        for (url, address, is_in_127) in [
-            ("ws://127.0.0.2:81", "127.0.0.2:81", true),
-            ("wss://[::1]", "[::1]:443", false),
-            ("ws://192.0.2.1", "192.0.2.1:80", false),
+    fn what_cannot_be_in_a_url_is_told_with_what_to_write() {
+        for (url, advice) in [
+            ("ws://user@example.com", "-H 'Authorization: Basic …'"),
+            ("ws://user:secret@example.com/", "-H 'Authorization: Basic …'"),
+            ("ws://user:sécret@example.com/", "-H 'Authorization: Basic …'"),
+            ("ws://bücher.example/", "xn--bcher-kva.example"),
+            ("ws://h{client}/", "in the path and the query"),
+            ("ws://{room}:80/", "in the path and the query"),
+            ("ws://[fe80::1]/", "write [fe80::1%25eth0]"),
+            ("ws://[fe80::1%25]/", "write [fe80::1%25eth0]"),
+            ("ws://[2001:db8::1%25eth0]/", "write [fe80::1%25eth0]"),
+            ("wss://[fe80::1%25eth0]/", "a name of the server"),
         ] {
-            let mut target: Target = url.parse().unwrap();
-            assert!(!target.is_in_127());
-            target.resolve().unwrap();
-            assert_eq!(target.addresses, [address.parse().unwrap()]);
-            assert_eq!(target.is_in_127(), is_in_127, "{url}");
+            let fault = url.parse::<Target>().expect_err(url);
+            assert!(fault.contains(advice), "{url}: {fault}");
         }
     }
 
     #[test]
-    fn addresses_where_nobody_listens_are_left_out_if_others_answer() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let answering = listener.local_addr().unwrap();
-        let silent = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut target: Target = "ws://localhost".parse().unwrap();
-        for (all, kept) in [([silent, answering], &[answering][..]), ([silent, silent], &[silent, silent])] {
-            target.addresses = all.into();
-            target.keep_answering(Duration::from_secs(1));
-            assert_eq!(target.addresses, kept);
+    fn what_may_be_a_secret_is_not_shown() {
+        for (url, expected) in [
+            ("ws://h/a", "ws://h/a"),
+            ("ws://h/a?token=b", "ws://h/a?…"),
+            ("ws://h?a", "ws://h?…"),
+            ("ws://u:p@h:80/a@b?c", "ws://…@h:80/a@b?…"),
+            ("not a url", "not a url"),
+        ] {
+            assert_eq!(shown(url), expected);
         }
     }
 }

@@ -1,43 +1,43 @@
-//! What clients say: text with places to be filled in.
+//! Templates of messages: text with placeholders.
 
 use super::marker::{Marker, Tag};
 use std::str::FromStr;
 
-/// A message with places.
+/// Text with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct Template {
     parts: Vec<Part>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// The marker, filled up to a size.
+    /// The marker, padded to a size.
     Id,
     /// When the message was due, in milliseconds since the run began.
     Time,
     /// The number of the client.
     Client,
-    /// The number of its room.
+    /// The number of the client's room.
     Room,
-    /// So many characters of chance, the same whenever this message is written.
+    /// This many random letters, which are the same whenever the message is written.
     Random(usize),
 }
 
-/// The most characters of chance in one place.
+/// The most random letters of one placeholder.
 const MOST_RANDOM: usize = 1 << 20;
 
-/// A client, and the room that it is in, by their numbers.
+/// The numbers of a client and of its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Speaker {
-    /// Among the clients of all threads.
+pub(crate) struct Speaker {
+    /// Unique among the clients of all threads and, with --client-offset, of all machines.
     pub client: usize,
-    /// Among all rooms.
+    /// Unique among all rooms.
     pub room: usize,
 }
 
 impl Template {
-    /// Text with places, of which `{id}` need not be one.
+    /// Parses text, with or without `{id}`. Braces around anything else are text.
     pub fn new(text: &str) -> Template {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -56,27 +56,90 @@ impl Template {
         Template { parts }
     }
 
-    /// Whether a message can be known by it.
+    /// Whether the messages carry a marker.
     pub fn has_id(&self) -> bool {
         self.parts.contains(&Part::Id)
     }
 
-    /// Whether it tells messages of one room from those of another.
+    /// Whether the messages name their room.
     pub fn names_room(&self) -> bool {
         self.parts.contains(&Part::Room)
     }
 
-    /// Writes the message of a speaker with this marker, which is filled up to `size` bytes.
-    pub fn write(&self, speaker: Speaker, marker: &Marker, tag: Tag, size: usize, out: &mut Vec<u8>) {
-        for part in &self.parts {
+    /// Parses text that is not a message: it may have neither `{id}` nor `{time}`.
+    pub fn plain(text: &str) -> Result<Template, String> {
+        let template = Template::new(text);
+        if template.parts.iter().any(|part| matches!(part, Part::Id | Part::Time)) {
+            return Err(
+                "{id} and {time} belong to a --message: here are {client}, {room} and {random:N}".to_owned()
+            );
+        }
+        Ok(template)
+    }
+
+    /// The template with its text as `…`, since it may hold a secret. Placeholders are kept.
+    pub fn masked(&self) -> String {
+        let shown = |part: &Part| match part {
+            Part::Text(_) => "…".to_owned(),
+            Part::Id => "{id}".to_owned(),
+            Part::Time => "{time}".to_owned(),
+            Part::Client => "{client}".to_owned(),
+            Part::Room => "{room}".to_owned(),
+            Part::Random(len) => format!("{{random:{len}}}"),
+        };
+        self.parts.iter().map(shown).collect()
+    }
+
+    /// Appends the message of a speaker with this marker, which is padded to `size` bytes. Returns the offset of the first
+    /// marker in the message; without one, the message's length. `seed` is the run's: the same seed, sender and number
+    /// give the same message.
+    pub fn write(
+        &self,
+        speaker: Speaker,
+        marker: &Marker,
+        tag: Tag,
+        seed: u64,
+        size: usize,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let begin = out.len();
+        let mut id_offset = None;
+        let random = seed ^ mix(u64::from(marker.sender) << 32 | u64::from(marker.number));
+        for (place, part) in self.parts.iter().enumerate() {
             match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Id => marker.write_filled(tag, size, out),
-                Part::Time => out.extend_from_slice((marker.due / 1_000_000).to_string().as_bytes()),
-                Part::Client => out.extend_from_slice(speaker.client.to_string().as_bytes()),
-                Part::Room => out.extend_from_slice(speaker.room.to_string().as_bytes()),
-                Part::Random(len) => write_random(marker, *len, out),
+                Part::Id => {
+                    id_offset.get_or_insert(out.len() - begin);
+                    marker.write_filled(tag, size, out);
+                }
+                Part::Time => {
+                    out.extend_from_slice((marker.due.as_nanos() / 1_000_000).to_string().as_bytes())
+                }
+                _ => part.write_plain(speaker, random.wrapping_add(place as u64), out),
             }
+        }
+        id_offset.unwrap_or(out.len() - begin)
+    }
+
+    /// Appends text that is not a message, such as the value of a header field: the same for the same client and seed.
+    /// [`Template::plain`] refuses `{time}` and `{id}`; here they become 0 and nothing.
+    pub fn write_plain(&self, speaker: Speaker, seed: u64, out: &mut Vec<u8>) {
+        // Not the random letters of messages.
+        let random = !seed ^ mix(speaker.client as u64);
+        for (place, part) in self.parts.iter().enumerate() {
+            part.write_plain(speaker, random.wrapping_add(place as u64), out);
+        }
+    }
+}
+
+impl Part {
+    fn write_plain(&self, speaker: Speaker, random: u64, out: &mut Vec<u8>) {
+        match self {
+            Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Part::Id => {}
+            Part::Time => out.push(b'0'),
+            Part::Client => out.extend_from_slice(speaker.client.to_string().as_bytes()),
+            Part::Room => out.extend_from_slice(speaker.room.to_string().as_bytes()),
+            Part::Random(len) => write_random(random, *len, out),
         }
     }
 }
@@ -86,10 +149,10 @@ impl FromStr for Template {
 
     fn from_str(text: &str) -> Result<Template, String> {
         let template = Template::new(text);
-        match template.has_id() {
-            true => Ok(template),
-            false => Err("a message needs {id}, by which it is known when it comes back".to_owned()),
+        if template.has_id() {
+            return Ok(template);
         }
+        Err("a message needs {id}, by which it is recognised when it comes back".to_owned())
     }
 }
 
@@ -114,32 +177,44 @@ fn append(parts: &mut Vec<Part>, literal: &str) {
     }
 }
 
-/// By SplitMix64 from what makes the message the one it is, so that an echo can be compared.
-fn write_random(marker: &Marker, len: usize, out: &mut Vec<u8>) {
-    let mut state = u64::from(marker.sender) << 32 | u64::from(marker.number);
+/// Letters from SplitMix64.
+fn write_random(seed: u64, len: usize, out: &mut Vec<u8>) {
+    let mut state = mix(seed);
     let end = out.len() + len;
     while out.len() < end {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        let letters = bits.to_le_bytes().map(|byte| b'a' + byte % 26);
+        let letters = mix(state).to_le_bytes().map(|byte| b'a' + byte % 26);
         out.extend_from_slice(&letters[..letters.len().min(end - out.len())]);
     }
+}
+
+fn mix(bits: u64) -> u64 {
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::marker::LENGTH;
+    use super::super::time::{Nanos, Time};
     use super::*;
 
     const SPEAKER: Speaker = Speaker { client: 7, room: 3 };
-    const MARKER: Marker = Marker { sender: 0, number: 2, due: 1_234_567_890, lag: 0 };
+    const MARKER: Marker =
+        Marker { sender: 0, number: 2, due: Time::from_nanos(1_234_567_890), lag: Nanos::ZERO };
     const TAG: Tag = *b"test";
+    const SEED: u64 = 5;
 
     fn written(template: &Template, size: usize) -> String {
         let mut out = Vec::new();
-        template.write(SPEAKER, &MARKER, TAG, size, &mut out);
+        template.write(SPEAKER, &MARKER, TAG, SEED, size, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn plain(template: &Template, client: usize, seed: u64) -> String {
+        let mut out = Vec::new();
+        template.write_plain(Speaker { client, room: 3 }, seed, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -176,5 +251,61 @@ mod tests {
             assert!(wrong.parse::<Template>().is_err(), "{wrong}");
         }
         assert!("{id}{random:99999999}".parse::<Template>().is_ok_and(|template| template.parts.len() == 2));
+    }
+
+    #[test]
+    fn where_the_first_marker_begins_is_told() {
+        for (text, offset) in
+            [("{id}", 0), (r#"["{client}{id}{id}"]"#, 3), ("{random:70}{id}", 70), ("none", 4)]
+        {
+            let mut out = b"before".to_vec();
+            assert_eq!(
+                Template::new(text).write(SPEAKER, &MARKER, TAG, SEED, 40, &mut out),
+                offset,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn random_letters_are_those_of_the_seed_the_message_and_the_place() {
+        let template = Template::new("{random:12}");
+        let of = |seed, sender, number| {
+            let mut out = Vec::new();
+            template.write(SPEAKER, &Marker { sender, number, ..MARKER }, TAG, seed, 0, &mut out);
+            out
+        };
+        assert_eq!(of(1, 2, 3), of(1, 2, 3));
+        for other in [of(2, 2, 3), of(1, 3, 3), of(1, 2, 4)] {
+            assert_ne!(of(1, 2, 3), other);
+        }
+        let two = written(&Template::new("{random:9} {random:9}"), 0);
+        let (one, other) = two.split_once(' ').unwrap();
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_text_that_is_no_message_has_the_places_of_its_client() {
+        let template = Template::plain("user-{client} {room} {random:8}").unwrap();
+        let text = plain(&template, 12, SEED);
+        assert!(text.starts_with("user-12 3 ") && text.len() == 18, "{text}");
+        assert_eq!(text, plain(&template, 12, SEED));
+        assert_ne!(text[10..], plain(&template, 13, SEED)[10..]);
+        assert_ne!(text[10..], plain(&template, 12, SEED + 1)[10..]);
+        for wrong in ["{id}", "a{time}"] {
+            assert!(Template::plain(wrong).is_err_and(|fault| fault.contains("--message")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_masked_template_keeps_its_places_alone() {
+        for (text, masked) in [
+            ("{id}", "{id}"),
+            ("secret", "…"),
+            (r#"{"token":"x","text":"{id}","n":{client}}"#, "…{id}…{client}…"),
+            ("{room}{time}{random:7}", "{room}{time}{random:7}"),
+        ] {
+            assert_eq!(Template::new(text).masked(), masked);
+        }
     }
 }

@@ -14,7 +14,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use tls::{Tls, TlsStream};
+pub(crate) use tls::{Tls, TlsTransport};
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -22,26 +22,27 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 /// A connection to a server.
 #[derive(Debug)]
-pub enum Stream {
+pub(crate) enum Transport {
     /// TCP.
     Plain(TcpStream),
     /// TLS over TCP, beginning with the handshake.
-    Tls(Box<TlsStream>),
+    Tls(Box<TlsTransport>),
 }
 
-impl Stream {
+impl Transport {
     /// Begins to connect: from `source`, with room for `receive_buffer` bytes in the system, and over TLS to the host
-    /// named, if these are given. When the socket can be written to, [`Stream::connected`] tells how it went.
+    /// named, if these are given. When the socket can be written to, [`Transport::connected`] tells how it went.
     pub fn connect(
         address: SocketAddr,
         source: Option<IpAddr>,
         receive_buffer: Option<usize>,
         tls: Option<(&Tls, &str)>,
-    ) -> io::Result<Stream> {
-        const EINPROGRESS: i32 = 115;
+    ) -> io::Result<Transport> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -55,14 +56,29 @@ impl Stream {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         match socket.connect(&address.into()) {
-            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
+            Err(error) if !is_in_progress(&error) => return Err(error),
             _ => {}
+        }
+        if tls.is_none() {
+            // Where the kernel cannot, the time of reading counts.
+            #[cfg(target_os = "linux")]
+            let _ =
+                nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimestampns, &true);
         }
         let socket = TcpStream::from_std(socket.into());
         Ok(match tls {
-            Some((tls, host)) => Stream::Tls(Box::new(TlsStream::new(socket, tls, host)?)),
-            None => Stream::Plain(socket),
+            Some((tls, host)) => Transport::Tls(Box::new(TlsTransport::new(socket, tls, host)?)),
+            None => Transport::Plain(socket),
         })
+    }
+
+    /// Reads, and tells when the last of what was read arrived, by the time of day since 1970. With TLS, whose records
+    /// are read apart, that is not known.
+    pub fn read_with_stamp(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<Duration>)> {
+        match self {
+            Transport::Plain(socket) => receive(socket, buffer),
+            Transport::Tls(stream) => Ok((stream.read(buffer)?, None)),
+        }
     }
 
     /// Whether TCP is connected by now, or why it never will be.
@@ -88,46 +104,75 @@ impl Stream {
 
     fn socket(&self) -> &TcpStream {
         match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => stream.socket(),
+            Transport::Plain(socket) => socket,
+            Transport::Tls(stream) => stream.socket(),
         }
     }
 
     fn socket_mut(&mut self) -> &mut TcpStream {
         match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => stream.socket_mut(),
+            Transport::Plain(socket) => socket,
+            Transport::Tls(stream) => stream.socket_mut(),
         }
     }
 }
 
-impl Read for Stream {
+/// Whether a connection that does not block has begun.
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let in_progress = error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32);
+    #[cfg(not(unix))]
+    let in_progress = error.kind() == ErrorKind::WouldBlock;
+    in_progress
+}
+
+#[cfg(target_os = "linux")]
+fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Option<Duration>)> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    /// Enough for a header and a time, aligned.
+    const CONTROL: usize = 64;
+    let mut control = [0; CONTROL];
+    let mut parts = [io::IoSliceMut::new(buffer)];
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty())?;
+    let stamp = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
+        _ => None,
+    });
+    Ok((message.bytes, stamp))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn receive(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Option<Duration>)> {
+    Ok((socket.read(buffer)?, None))
+}
+
+impl Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Plain(socket) => socket.read(buffer),
-            Stream::Tls(stream) => stream.read(buffer),
+            Transport::Plain(socket) => socket.read(buffer),
+            Transport::Tls(stream) => stream.read(buffer),
         }
     }
 }
 
-impl Write for Stream {
+impl Write for Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Plain(socket) => socket.write(bytes),
-            Stream::Tls(stream) => stream.write(bytes),
+            Transport::Plain(socket) => socket.write(bytes),
+            Transport::Tls(stream) => stream.write(bytes),
         }
     }
 
     /// Sends what an earlier write left behind. It would block until the socket takes all of it.
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Stream::Plain(socket) => socket.flush(),
-            Stream::Tls(stream) => stream.flush(),
+            Transport::Plain(socket) => socket.flush(),
+            Transport::Tls(stream) => stream.flush(),
         }
     }
 }
 
-impl Source for Stream {
+impl Source for Transport {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.socket_mut().register(registry, token, interests)
     }

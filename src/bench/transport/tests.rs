@@ -1,9 +1,15 @@
 use super::*;
 use mio::{Events, Poll};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, DnType, IsCa, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{Signer, SigningKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ServerConfig, ServerConnection, SignatureAlgorithm, SignatureScheme, StreamOwned,
+    SupportedProtocolVersion,
+};
 use std::net;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -40,8 +46,8 @@ fn trusting(identity: &Identity) -> Tls {
     with_file(&identity.cert.pem()).unwrap()
 }
 
-fn is_handshaking(stream: &Stream) -> bool {
-    matches!(stream, Stream::Tls(tls) if tls.is_handshaking())
+fn is_handshaking(stream: &Transport) -> bool {
+    matches!(stream, Transport::Tls(tls) if tls.is_handshaking())
 }
 
 /// A server of one connection.
@@ -58,15 +64,28 @@ fn serve_tls<T: Send + 'static>(
     version: &'static SupportedProtocolVersion,
     handle: impl FnOnce(Accepted) -> T + Send + 'static,
 ) -> (SocketAddr, JoinHandle<T>) {
-    let key = PrivatePkcs8KeyDer::from(identity.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let key = PrivatePkcs8KeyDer::from(identity.signing_key.serialize_der()).into();
+    let key = provider().key_provider.load_private_key(key).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(vec![identity.cert.der().clone()], key);
+    serve_tls_with(Arc::new(SingleCertAndKey::from(certified)), version, handle)
+}
+
+fn serve_tls_with<T: Send + 'static>(
+    resolver: Arc<dyn ResolvesServerCert>,
+    version: &'static SupportedProtocolVersion,
+    handle: impl FnOnce(Accepted) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![identity.cert.der().clone()], key.into())
-        .unwrap();
+        .with_cert_resolver(resolver);
     let connection = ServerConnection::new(Arc::new(config)).unwrap();
     serve(move |socket| handle(StreamOwned::new(connection, socket)))
+}
+
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
 }
 
 fn echo(mut stream: impl Read + Write) {
@@ -83,14 +102,14 @@ fn end(mut stream: Accepted) {
     let _ = stream.read(&mut [0]);
 }
 
-fn connect(address: SocketAddr, tls: &Tls, host: &str) -> Stream {
-    Stream::connect(address, None, None, Some((tls, host))).unwrap()
+fn connect(address: SocketAddr, tls: &Tls, host: &str) -> Transport {
+    Transport::connect(address, None, None, Some((tls, host))).unwrap()
 }
 
 /// Takes a step whenever something is ready, until one has a result.
 fn drive<T>(
-    stream: &mut Stream,
-    mut step: impl FnMut(&mut Stream) -> io::Result<Option<T>>,
+    stream: &mut Transport,
+    mut step: impl FnMut(&mut Transport) -> io::Result<Option<T>>,
 ) -> io::Result<T> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(4);
@@ -108,7 +127,7 @@ fn drive<T>(
 }
 
 /// Reads until the socket is empty; whether the end has come.
-fn read_ready(stream: &mut Stream, came: &mut Vec<u8>) -> io::Result<bool> {
+fn read_ready(stream: &mut Transport, came: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = [0; 10_000];
     loop {
         match stream.read(&mut buffer) {
@@ -121,7 +140,7 @@ fn read_ready(stream: &mut Stream, came: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 /// Writes until the socket takes no more; how much it took.
-fn write_ready(stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
+fn write_ready(stream: &mut Transport, bytes: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < bytes.len() {
         match stream.write(&bytes[sent..]) {
@@ -137,7 +156,7 @@ fn write_ready(stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Sends all and waits until as much has come.
-fn exchange(stream: &mut Stream, bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn exchange(stream: &mut Transport, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let (mut sent, mut came) = (0, Vec::new());
     drive(stream, |stream| {
         if read_ready(stream, &mut came)? {
@@ -157,7 +176,7 @@ fn a_megabyte_comes_back_over_tcp_and_each_version_of_tls() {
     let bytes = pattern(1 << 20);
     for receive_buffer in [None, Some(4096)] {
         let (address, server) = serve(echo);
-        let mut stream = Stream::connect(address, None, receive_buffer, None).unwrap();
+        let mut stream = Transport::connect(address, None, receive_buffer, None).unwrap();
         assert!(exchange(&mut stream, &bytes).unwrap() == bytes);
         drop(stream);
         server.join().unwrap();
@@ -166,7 +185,7 @@ fn a_megabyte_comes_back_over_tcp_and_each_version_of_tls() {
         let tls = trusting(&identity);
         for (version, host) in [(&TLS12, "localhost"), (&TLS13, "127.0.0.1")] {
             let (address, server) = serve_tls(&identity, version, echo);
-            let mut stream = Stream::connect(address, None, receive_buffer, Some((&tls, host))).unwrap();
+            let mut stream = Transport::connect(address, None, receive_buffer, Some((&tls, host))).unwrap();
             assert!(exchange(&mut stream, &bytes).unwrap() == bytes);
             drop(stream);
             server.join().unwrap();
@@ -232,6 +251,72 @@ fn a_certificate_of_somebody_unknown_is_refused_unless_any_is_taken() {
     }
 }
 
+/// Shows what is no certificate, and signs with zeros.
+#[derive(Debug)]
+struct Impostor(SignatureScheme);
+
+impl ResolvesServerCert for Impostor {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        let certificate = b"not a certificate".to_vec().into();
+        Some(Arc::new(rustls::sign::CertifiedKey::new(vec![certificate], Arc::new(Impostor(self.0)))))
+    }
+}
+
+impl SigningKey for Impostor {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered.contains(&self.0).then(|| Box::new(Impostor(self.0)) as Box<dyn Signer>)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self.0 {
+            SignatureScheme::ECDSA_NISTP256_SHA256
+            | SignatureScheme::ECDSA_NISTP384_SHA384
+            | SignatureScheme::ECDSA_NISTP521_SHA512
+            | SignatureScheme::ECDSA_SHA1_Legacy => SignatureAlgorithm::ECDSA,
+            SignatureScheme::ED25519 => SignatureAlgorithm::ED25519,
+            SignatureScheme::ED448 => SignatureAlgorithm::ED448,
+            _ => SignatureAlgorithm::RSA,
+        }
+    }
+}
+
+impl Signer for Impostor {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Ok(vec![0; 64])
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0
+    }
+}
+
+#[test]
+fn any_certificate_and_any_signature_is_taken_if_so_told_and_none_else() {
+    use SignatureScheme as Scheme;
+    // Of those that the server's side of rustls signs with, which SHA-1 is not among.
+    let tls12 = [
+        Scheme::RSA_PKCS1_SHA256,
+        Scheme::RSA_PKCS1_SHA512,
+        Scheme::RSA_PSS_SHA256,
+        Scheme::ECDSA_NISTP521_SHA512,
+    ];
+    let tls13 =
+        [Scheme::RSA_PSS_SHA512, Scheme::ECDSA_NISTP521_SHA512, Scheme::ED448, Scheme::Unknown(0x0809)];
+    let versions = [(&TLS12, &tls12[..]), (&TLS13, &tls13[..])];
+    let any = Tls::new(None, true).unwrap();
+    let some = trusting(&identity(&["localhost"]));
+    for (version, schemes) in versions {
+        for scheme in schemes {
+            for (tls, is_taken) in [(&any, true), (&some, false)] {
+                let (address, server) = serve_tls_with(Arc::new(Impostor(*scheme)), version, echo);
+                let echoed = exchange(&mut connect(address, tls, "localhost"), b"hello");
+                assert_eq!(echoed.is_ok(), is_taken, "{scheme:?}: {echoed:?}");
+                server.join().unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn the_certificate_of_an_authority_is_no_server_s() {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
@@ -258,7 +343,7 @@ fn a_certificate_for_another_host_is_refused_with_both_names() {
 fn a_host_that_no_certificate_can_be_for_is_refused() {
     let (address, server) = serve(drop);
     let tls = Tls::new(None, true).unwrap();
-    let error = Stream::connect(address, None, None, Some((&tls, "-"))).unwrap_err();
+    let error = Transport::connect(address, None, None, Some((&tls, "-"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     server.join().unwrap();
 }
@@ -272,7 +357,7 @@ fn a_server_that_speaks_no_tls_is_told_from_one_that_does() {
     });
     let tls = Tls::new(None, true).unwrap();
     let error = exchange(&mut connect(address, &tls, "localhost"), b"hello").unwrap_err();
-    assert!(error.to_string().contains("does not speak TLS"), "{error}");
+    assert_eq!(error.to_string(), "the server does not speak TLS: use ws:// in place of wss://");
     server.join().unwrap();
 }
 
@@ -318,7 +403,8 @@ fn an_end_within_the_handshake_is_an_error() {
     let (address, server) = serve(|mut socket| socket.read(&mut [0; 2000]).unwrap());
     let mut stream = connect(address, &Tls::new(None, true).unwrap(), "localhost");
     let error = exchange(&mut stream, b"hello").unwrap_err();
-    assert_eq!(error.to_string(), "the server ended the connection during the TLS handshake");
+    let text = error.to_string();
+    assert!(text.starts_with("the server ended the connection during the TLS handshake: "), "{text}");
     server.join().unwrap();
 }
 
@@ -329,7 +415,7 @@ fn a_client_comes_from_its_source() {
         let Ok(listener) = net::TcpListener::bind(server) else { continue };
         let source: IpAddr = source.parse().unwrap();
         let address = listener.local_addr().unwrap();
-        let mut stream = Stream::connect(address, Some(source), None, None).unwrap();
+        let mut stream = Transport::connect(address, Some(source), None, None).unwrap();
         drive(&mut stream, |_| Ok(Some(()))).unwrap();
         assert_eq!(listener.accept().unwrap().1.ip(), source);
     }
@@ -338,7 +424,7 @@ fn a_client_comes_from_its_source() {
 #[test]
 fn a_connection_that_nobody_takes_is_refused() {
     let address = net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = Stream::connect(address, None, None, None)
+    let error = Transport::connect(address, None, None, None)
         .and_then(|mut stream| drive(&mut stream, |_| Ok(Some(()))))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -346,5 +432,5 @@ fn a_connection_that_nobody_takes_is_refused() {
 
 #[test]
 fn a_stream_without_tls_is_small() {
-    assert!(size_of::<Stream>() <= 16);
+    assert!(size_of::<Transport>() <= 16);
 }

@@ -3,12 +3,12 @@
 use mio::net::TcpStream;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, WebPkiSupportedAlgorithms};
+use rustls::crypto;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage,
-    RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error,
+    InvalidMessage, RootCertStore, SignatureScheme,
 };
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,19 +20,18 @@ const BUFFER_LIMIT: usize = 16 << 10;
 
 /// What all TLS connections of a run share.
 #[derive(Clone, Debug)]
-pub struct Tls(Arc<ClientConfig>);
+pub(crate) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
     /// Trusts the authorities that the system trusts; or those in the PEM file `cacert` and no others; or, if
     /// `insecure`, whoever answers.
     pub fn new(cacert: Option<&Path>, insecure: bool) -> Result<Tls, String> {
         let provider = Arc::new(crypto::ring::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?;
         let builder = if insecure {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(algorithms)))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
         } else {
             builder.with_root_certificates(roots(cacert)?)
         };
@@ -67,11 +66,32 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// Takes every certificate, but only from a server that has its key.
+/// Takes whatever a server shows and signs. Who it is does not count, so neither does whether the key is its own: a check
+/// would only keep out servers whose keys or signatures rustls cannot verify, such as RSA of 1024 bits, P-521 and SHA-1.
 #[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
+struct AnyServer;
 
-impl ServerCertVerifier for AnyCertificate {
+/// Every scheme that a server may want to sign with; those without a name are of keys that are for RSA-PSS alone.
+const SCHEMES: [SignatureScheme; 16] = [
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED25519,
+    SignatureScheme::ED448,
+    SignatureScheme::RSA_PSS_SHA256,
+    SignatureScheme::RSA_PSS_SHA384,
+    SignatureScheme::RSA_PSS_SHA512,
+    SignatureScheme::Unknown(0x0809),
+    SignatureScheme::Unknown(0x080a),
+    SignatureScheme::Unknown(0x080b),
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+    SignatureScheme::RSA_PKCS1_SHA1,
+];
+
+impl ServerCertVerifier for AnyServer {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -85,42 +105,42 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls12_signature(message, certificate, signature, &self.0)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls13_signature(message, certificate, signature, &self.0)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        SCHEMES.to_vec()
     }
 }
 
 /// TLS over a socket.
 #[derive(Debug)]
-pub struct TlsStream {
+pub(crate) struct TlsTransport {
     socket: TcpStream,
     tls: ClientConnection,
 }
 
-impl TlsStream {
-    pub(super) fn new(socket: TcpStream, tls: &Tls, host: &str) -> io::Result<TlsStream> {
+impl TlsTransport {
+    pub(super) fn new(socket: TcpStream, tls: &Tls, host: &str) -> io::Result<TlsTransport> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             io::Error::new(ErrorKind::InvalidInput, format!("no certificate can be for the host {host:?}"))
         })?;
         let mut tls = ClientConnection::new(tls.0.clone(), name).map_err(fault)?;
         tls.set_buffer_limit(Some(BUFFER_LIMIT));
-        Ok(TlsStream { socket, tls })
+        Ok(TlsTransport { socket, tls })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -155,14 +175,14 @@ impl TlsStream {
     /// The end of a connection on which nobody said that it ends.
     fn end(&self) -> io::Result<usize> {
         if self.is_handshaking() {
-            let text = "the server ended the connection during the TLS handshake";
+            let text = "the server ended the connection during the TLS handshake: if it does not speak TLS, use ws://";
             return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
         }
         Ok(0)
     }
 }
 
-impl Read for TlsStream {
+impl Read for TlsTransport {
     /// Fills the buffer, or empties the socket. What ends the connection after some bytes is told by the next read.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
@@ -178,7 +198,7 @@ impl Read for TlsStream {
     }
 }
 
-impl Write for TlsStream {
+impl Write for TlsTransport {
     /// Takes no more than can be sent but for one record, which the next flush sends. Within the handshake that is a
     /// record in all.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -223,8 +243,21 @@ fn fault(error: Error) -> io::Error {
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             "a signature of the server's certificate is wrong: --cacert may have an older one of the same name".into()
         }
+        Error::InvalidCertificate(error) => {
+            format!("the server's certificate is not valid ({error}): --insecure takes any")
+        }
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "the server does not speak TLS: it may be meant to be reached by ws and not wss".into()
+            "the server does not speak TLS: use ws:// in place of wss://".into()
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "the server speaks no version of TLS from 1.2 on".into()
+        }
+        Error::AlertReceived(AlertDescription::HandshakeFailure)
+        | Error::PeerIncompatible(_) => {
+            format!("the server has no way to encrypt in common with this client (TLS: {error})")
+        }
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server asks for a certificate of the client, and this client has none".into()
         }
         error => format!("TLS: {error}"),
     };

@@ -1,0 +1,139 @@
+//! How clients reach the server, and what they ask of it in the opening handshake.
+
+use super::super::network::Dial;
+use super::super::resolve::{Endpoints, Resolver};
+use super::super::sources::Sources;
+use super::super::target::Target;
+use super::super::template::{Speaker, Template};
+use super::super::time::Nanos;
+use super::super::transport::Tls;
+use crate::ws::deflate::Params;
+use crate::ws::handshake::ClientRequest;
+use std::net::SocketAddr;
+
+/// How the servers are reached; the same for all clients.
+pub(crate) struct ConnectConfig {
+    /// The servers, which clients take in turn; at least one.
+    pub targets: Vec<Target>,
+    /// The addresses of each server, which its clients take in turn.
+    pub addresses: Addresses,
+    pub rooms: usize,
+    /// Addresses to connect from.
+    pub sources: Sources,
+    /// Present if a server is reached by TLS.
+    pub tls: Option<Tls>,
+    /// Further header fields of the request.
+    pub headers: Vec<(String, Template)>,
+    pub subprotocols: Vec<String>,
+    /// Offer compression.
+    pub deflate: bool,
+    pub timeout: Nanos,
+    /// The longest message taken, in bytes.
+    pub max_message: usize,
+    /// Clients from this number on have a kernel receive buffer of so many bytes.
+    pub small_buffers: Option<(usize, usize)>,
+    /// The number of the first client, in templates.
+    pub client_offset: usize,
+    /// Seed of `{random:N}` in templates.
+    pub seed: u64,
+}
+
+/// The addresses of servers.
+pub(crate) enum Addresses {
+    /// They stay as they are.
+    #[cfg_attr(not(test), expect(dead_code, reason = "simulated servers do not move"))]
+    Fixed(Endpoints),
+    /// A name may move during a run.
+    Resolved(Resolver),
+}
+
+impl Addresses {
+    fn of(&self, target: usize, turn: usize) -> SocketAddr {
+        let pick = |endpoints: &Endpoints| endpoints[target][turn % endpoints[target].len()];
+        match self {
+            Addresses::Fixed(endpoints) => pick(endpoints),
+            Addresses::Resolved(resolver) => pick(&resolver.endpoints()),
+        }
+    }
+
+    /// Has names asked for again, beside the clients.
+    pub fn refresh(&self) {
+        if let Addresses::Resolved(resolver) = self {
+            resolver.refresh();
+        }
+    }
+
+    /// What has changed during the run, in sentences.
+    pub fn take_notes(&self) -> Vec<String> {
+        match self {
+            Addresses::Fixed(_) => Vec::new(),
+            Addresses::Resolved(resolver) => resolver.take_notes(),
+        }
+    }
+}
+
+impl ConnectConfig {
+    pub fn target(&self, client: usize) -> &Target {
+        &self.targets[client % self.targets.len()]
+    }
+
+    pub fn dial(&self, client: usize) -> Dial<'_> {
+        let (turn, place) = (client / self.targets.len(), client % self.targets.len());
+        let (target, address) = (&self.targets[place], self.addresses.of(place, turn));
+        Dial {
+            address,
+            source: self.sources.for_client(turn),
+            receive_buffer: self.small_buffers.filter(|(first, _)| client >= *first).map(|(_, size)| size),
+            tls: self.tls.as_ref().filter(|_| target.is_tls).map(|tls| (tls, target.host.as_str())),
+        }
+    }
+
+    /// The client and its room as templates name them.
+    pub fn speaker(&self, client: usize) -> Speaker {
+        let number = self.client_offset + client;
+        Speaker { client: number, room: number % self.rooms }
+    }
+
+    /// Lends the request that a client makes. `cookies` are those that the server has set before.
+    pub fn with_request<T>(
+        &self,
+        client: usize,
+        nonce: [u8; 16],
+        cookies: Option<&str>,
+        use_it: impl FnOnce(&ClientRequest<'_>) -> T,
+    ) -> T {
+        let target = self.target(client);
+        let speaker = self.speaker(client);
+        let mut fields: Vec<(&str, String)> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), plain_text(value, speaker, self.seed)))
+            .collect();
+        if let Some(cookies) = cookies {
+            match fields.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("cookie")) {
+                Some((_, own)) => *own += &format!("; {cookies}"),
+                None => fields.push(("Cookie", cookies.to_owned())),
+            }
+        }
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+        let path = target
+            .path
+            .replace("{client}", &speaker.client.to_string())
+            .replace("{room}", &speaker.room.to_string());
+        use_it(&ClientRequest {
+            host: &target.authority,
+            target: &path,
+            nonce,
+            subprotocols: &subprotocols,
+            deflate: self.deflate.then_some(Params::BROWSERS_OFFER),
+            fields: &fields,
+        })
+    }
+}
+
+fn plain_text(template: &Template, speaker: Speaker, seed: u64) -> String {
+    let mut text = Vec::new();
+    template.write_plain(speaker, seed, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,701 @@
+//! The simulated clients of one thread, and the sockets that they share a poll for.
+//!
+//! As in the server, an idle client owns no buffer: all read into one, messages are handed out where they lie, and
+//! bytes are kept only while a message is unfinished or a socket does not take it.
+
+mod client;
+mod config;
+mod writer;
+
+pub(crate) use config::{Addresses, ConnectConfig};
+pub(crate) use writer::FrameWriter;
+
+use super::network::{Network, Ready, Received, Wait};
+use super::recorder::{Attempts, ConnectionRecorder, count};
+use super::refusal;
+use super::time::{Nanos, Time};
+use crate::ws::deflate::{Compressors, Inflater};
+use crate::ws::handshake::{MAX_ANSWER, Refused, ResponseError};
+use crate::ws::{CloseCode, Error, Event, Message, Opcode, Protocol, Role, frame};
+use client::{Cause, Client, Open, Opening, State, write_some};
+use rand::Rng;
+use rand::rngs::StdRng;
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, ErrorKind, Write};
+use writer::Batch;
+
+/// Bytes of the one receive buffer.
+const RECEIVE_BUFFER: usize = 64 << 10;
+/// How long the rest of a refusal is awaited, to be shown.
+const REFUSAL_TIMEOUT: Nanos = Nanos::millis(200);
+/// Bytes that a client holds for a server that does not read; then pings are no longer answered.
+const MAX_HELD: usize = 512 << 10;
+/// How long a closing handshake may take.
+pub(crate) const CLOSE_TIMEOUT: Nanos = Nanos::secs(2);
+
+/// What clients do: called for what happens to each. What is written to `writer` goes to that client.
+pub(crate) trait Handler {
+    /// The opening handshake was answered.
+    fn on_open(&mut self, client: usize, now: Time, writer: &mut FrameWriter<'_>);
+    /// A message arrived then; whether it was one that the clients of this run had sent.
+    fn on_message(
+        &mut self,
+        client: usize,
+        message: &Message<'_>,
+        arrived: Time,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool;
+    /// A client can send: called when its socket has taken all that was written, and by [`ClientPool::write_to`].
+    fn on_writable(&mut self, _client: usize, _writer: &mut FrameWriter<'_>) {}
+    /// The socket has taken so many messages.
+    fn on_sent(&mut self, _client: usize, _messages: u32, _now: Time) {}
+    /// An open connection ended, and not because the client wanted it.
+    fn on_lost(&mut self, _client: usize, _now: Time) {}
+    /// The client has left by a closing handshake.
+    fn on_left(&mut self, _client: usize, _now: Time) {}
+}
+
+/// Does nothing with what happens.
+pub(crate) struct Ignore;
+
+impl Handler for Ignore {
+    fn on_open(&mut self, _: usize, _: Time, _: &mut FrameWriter<'_>) {}
+    fn on_message(&mut self, _: usize, _: &Message<'_>, _: Time, _: &mut FrameWriter<'_>) -> bool {
+        false
+    }
+}
+
+/// The clients of one thread.
+pub(crate) struct ClientPool<'a, N: Network> {
+    config: &'a ConnectConfig,
+    pub network: N,
+    ready: Vec<Ready>,
+    /// Number of entries in `ready` that are done with.
+    handled: usize,
+    /// When something was received last.
+    heard_at: Time,
+    /// The number of the first client among those of all threads.
+    first: usize,
+    clients: Vec<Client<N::Stream>>,
+    open: usize,
+    opening: usize,
+    closing: usize,
+    /// Deadlines of handshakes, opening and closing, each in the order in which they began.
+    opening_deadlines: VecDeque<(Time, usize, u32)>,
+    refusal_deadlines: VecDeque<(Time, usize, u32)>,
+    closing_deadlines: VecDeque<(Time, usize, u32)>,
+    pings: Option<Pings>,
+    /// Clients that have not answered the last ping; empty unless [`ClientPool::ping_all`] was called.
+    awaiting_pong: Vec<bool>,
+    pub recorder: ConnectionRecorder,
+    /// By status, what the first server that refused with it said in full.
+    refusals: HashMap<String, String>,
+    buffer: Vec<u8>,
+    batch: Batch,
+    inflater: Inflater,
+    compressors: Compressors,
+    rng: StdRng,
+}
+
+/// Pings go out evenly, one client after the other.
+struct Pings {
+    interval: Nanos,
+    next: Time,
+    client: usize,
+}
+
+impl<'a, N: Network> ClientPool<'a, N> {
+    /// `len` clients that are not connected. `first` is the number of the first among those of all threads.
+    pub fn new(config: &'a ConnectConfig, network: N, first: usize, len: usize, rng: StdRng) -> Self {
+        ClientPool {
+            config,
+            network,
+            ready: Vec::new(),
+            handled: 0,
+            heard_at: Time::ZERO,
+            first,
+            clients: std::iter::repeat_with(Client::default).take(len).collect(),
+            open: 0,
+            opening: 0,
+            closing: 0,
+            opening_deadlines: VecDeque::new(),
+            refusal_deadlines: VecDeque::new(),
+            refusals: HashMap::new(),
+            closing_deadlines: VecDeque::new(),
+            pings: None,
+            awaiting_pong: Vec::new(),
+            recorder: ConnectionRecorder::default(),
+            buffer: vec![0; RECEIVE_BUFFER],
+            batch: Batch::default(),
+            inflater: Inflater::default(),
+            compressors: Compressors::default(),
+            rng,
+        }
+    }
+
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    pub fn opening(&self) -> usize {
+        self.opening
+    }
+
+    pub fn is_open(&self, client: usize) -> bool {
+        matches!(self.clients[client].state, State::Open(_))
+    }
+
+    /// Whether a client has no connection, and none is being opened or closed.
+    pub fn is_absent(&self, client: usize) -> bool {
+        matches!(self.clients[client].state, State::Absent)
+    }
+
+    /// Whether the socket has not taken all that the client has written.
+    pub fn is_blocked(&self, client: usize) -> bool {
+        self.clients[client].held.is_some()
+    }
+
+    fn held_bytes(&self, client: usize) -> usize {
+        self.clients[client].held.as_ref().map_or(0, |held| held.len())
+    }
+
+    /// Begins a connection that was due at `since`, from when its handshake is timed.
+    pub fn connect(&mut self, client: usize, since: Time) {
+        debug_assert!(self.is_absent(client));
+        let number = self.first + client;
+        let generation = self.clients[client].generation.wrapping_add(1);
+        self.clients[client].generation = generation;
+        if generation > 1 {
+            self.config.addresses.refresh();
+        }
+        self.attempts(client).begun += 1;
+        match self.network.connect(&self.config.dial(number), token(client, generation)) {
+            Ok(stream) => {
+                let mut nonce = [0; 16];
+                self.rng.fill_bytes(&mut nonce);
+                let opening =
+                    Opening { stream, since, nonce, is_connected: false, head: Vec::new(), refused: None };
+                self.clients[client].state = State::Opening(Box::new(opening));
+                let deadline = self.network.now() + self.config.timeout;
+                self.opening_deadlines.push_back((deadline, client, generation));
+                self.opening += 1;
+            }
+            Err(error) => self.fail(client, Cause::of(&error)),
+        }
+    }
+
+    fn attempts(&mut self, client: usize) -> &mut Attempts {
+        match self.clients[client].generation {
+            1 => &mut self.recorder.first,
+            _ => &mut self.recorder.later,
+        }
+    }
+
+    /// Asks the system to acknowledge late what the open connections receive, where it can.
+    pub fn acknowledge_late(&self) {
+        for client in &self.clients {
+            if let State::Open(open) = &client.state {
+                self.network.acknowledge_late(&open.stream);
+            }
+        }
+    }
+
+    /// Ends opening and closing handshakes that took too long.
+    pub fn expire(&mut self, handler: &mut impl Handler) {
+        let deadlines = [&self.opening_deadlines, &self.refusal_deadlines, &self.closing_deadlines];
+        if deadlines.iter().all(|deadlines| deadlines.is_empty()) {
+            return;
+        }
+        let now = self.network.now();
+        while let Some(client) = self.expired(|pool| &mut pool.opening_deadlines, now) {
+            self.fail(client, Cause::server("no answer to the handshake in time"));
+        }
+        while let Some(client) = self.expired(|pool| &mut pool.refusal_deadlines, now) {
+            self.end(client, Cause::server("refused"), handler);
+        }
+        while let Some(client) = self.expired(|pool| &mut pool.closing_deadlines, now) {
+            self.end(client, Cause::server("closed"), handler);
+        }
+    }
+
+    /// The next client whose deadline in a list has passed while it still was where it had been.
+    fn expired(
+        &mut self,
+        deadlines: fn(&mut Self) -> &mut VecDeque<(Time, usize, u32)>,
+        now: Time,
+    ) -> Option<usize> {
+        loop {
+            let (deadline, client, generation) = deadlines(self).front().copied()?;
+            let Client { state, generation: current, .. } = &self.clients[client];
+            let is_under_way =
+                matches!(state, State::Opening(_) | State::Closing(_)) && *current == generation;
+            if is_under_way && deadline > now {
+                return None;
+            }
+            deadlines(self).pop_front();
+            if is_under_way {
+                return Some(client);
+            }
+        }
+    }
+
+    /// Handles what is ready, after waiting for it; the number of events handled. What is ready after `until` is left
+    /// for the next time.
+    pub fn poll(&mut self, wait: Wait, until: Time, handler: &mut impl Handler) -> io::Result<usize> {
+        if !self.has_left_some() {
+            self.handled = 0;
+            self.ready.clear();
+            self.network.wait(wait, &mut self.ready)?;
+        }
+        let before = self.handled;
+        while let Some(ready) = self.ready.get(self.handled).copied() {
+            if !self.handle(ready, until, handler) {
+                break;
+            }
+            self.handled += 1;
+            if self.heard_at >= until {
+                break;
+            }
+        }
+        Ok(self.handled - before)
+    }
+
+    /// Whether something is ready that is not handled yet.
+    pub fn has_left_some(&self) -> bool {
+        self.handled < self.ready.len()
+    }
+
+    /// Handles an event; whether all of it.
+    fn handle(&mut self, ready: Ready, until: Time, handler: &mut impl Handler) -> bool {
+        let (client, generation) = (ready.token as u32 as usize, (ready.token >> 32) as u32);
+        if self.clients[client].generation != generation {
+            return true;
+        }
+        if ready.is_writable {
+            self.writable(client, handler);
+        }
+        if ready.is_closed || ready.is_readable && !self.clients[client].is_stalled {
+            return self.read(client, ready.is_closed, usize::MAX, until, handler);
+        }
+        true
+    }
+
+    /// Has a client read only when it is told to.
+    pub fn stall(&mut self, client: usize) {
+        self.clients[client].is_stalled = true;
+    }
+
+    /// Has a stalled client read at most so many bytes.
+    pub fn read_some(&mut self, client: usize, most: usize, handler: &mut impl Handler) {
+        self.read(client, false, most, Time::NEVER, handler);
+    }
+
+    /// Has a stalled client read again.
+    pub fn resume(&mut self, client: usize, handler: &mut impl Handler) {
+        self.clients[client].is_stalled = false;
+        self.read(client, false, usize::MAX, Time::NEVER, handler);
+    }
+
+    /// Lets a client write, if its connection is open and its socket takes more.
+    pub fn write_to(&mut self, client: usize, handler: &mut impl Handler) {
+        while self.is_open(client) && !self.is_blocked(client) {
+            let mut batch = std::mem::take(&mut self.batch);
+            handler.on_writable(client, &mut self.writer(client, &mut batch));
+            if !self.write(client, batch, handler) {
+                break;
+            }
+        }
+    }
+
+    /// Begins the closing handshake of an open connection.
+    pub fn leave(&mut self, client: usize) {
+        if !self.is_open(client) {
+            return;
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        let close = frame::close_payload(CloseCode::NORMAL, "");
+        self.writer(client, &mut batch).control(Opcode::Close, &close);
+        self.write(client, batch, &mut Ignore);
+        let Client { state, generation, .. } = &mut self.clients[client];
+        if let State::Open(open) = std::mem::take(state) {
+            *state = State::Closing(open);
+            let deadline = self.network.now() + CLOSE_TIMEOUT;
+            self.closing_deadlines.push_back((deadline, client, *generation));
+            self.open -= 1;
+            self.closing += 1;
+        }
+    }
+
+    /// Begins the closing handshake of every open connection, and drops those that are being opened.
+    pub fn close_all(&mut self) {
+        for client in 0..self.clients.len() {
+            match &self.clients[client].state {
+                State::Open(_) => {
+                    self.clients[client].is_stalled = false;
+                    self.leave(client);
+                }
+                State::Opening(_) => self.drop_connection(client),
+                State::Absent | State::Closing(_) => {}
+            }
+        }
+    }
+
+    /// Connections whose closing handshake is under way.
+    pub fn closing(&self) -> usize {
+        self.closing
+    }
+
+    /// Has each open connection send a ping every `interval` from now on.
+    pub fn ping_every(&mut self, interval: Nanos) {
+        let next = self.network.now();
+        self.pings = Some(Pings { interval, next, client: 0 });
+    }
+
+    /// Sends the pings that are due; when the next one is.
+    pub fn send_pings(&mut self) -> Option<Time> {
+        let (now, len) = (self.network.now(), self.clients.len() as u64);
+        while let Some(pings) = &mut self.pings
+            && pings.next <= now
+        {
+            let client = pings.client;
+            pings.next = pings.next + Nanos::new((pings.interval.get() / len.max(1)).max(1));
+            pings.client = (client + 1) % self.clients.len();
+            self.ping(client);
+        }
+        self.pings.as_ref().map(|pings| pings.next)
+    }
+
+    fn ping(&mut self, client: usize) {
+        if self.is_open(client) && self.held_bytes(client) < MAX_HELD {
+            let mut batch = std::mem::take(&mut self.batch);
+            self.writer(client, &mut batch).control(Opcode::Ping, b"");
+            self.write(client, batch, &mut Ignore);
+        }
+    }
+
+    /// Pings every open connection. [`ClientPool::unanswered_pings`] tells how many have not answered.
+    pub fn ping_all(&mut self) {
+        self.awaiting_pong = (0..self.clients.len()).map(|client| self.is_open(client)).collect();
+        for client in 0..self.clients.len() {
+            self.ping(client);
+        }
+    }
+
+    pub fn unanswered_pings(&self) -> usize {
+        self.awaiting_pong.iter().filter(|awaits| **awaits).count()
+    }
+
+    /// Gives up the connections that have not answered a ping.
+    pub fn drop_unanswered(&mut self) {
+        for (client, _) in std::mem::take(&mut self.awaiting_pong).iter().enumerate().filter(|(_, it)| **it) {
+            self.drop_connection(client);
+            count(&mut self.recorder.lost, "open, but no answer to a ping", 1);
+        }
+    }
+
+    /// Ends a connection without a word, whatever its state.
+    pub fn drop_connection(&mut self, client: usize) {
+        let Client { state, held, .. } = &mut self.clients[client];
+        match std::mem::take(state) {
+            State::Absent => {}
+            State::Opening(_) => self.opening -= 1,
+            State::Open(_) => self.open -= 1,
+            State::Closing(_) => self.closing -= 1,
+        }
+        *held = None;
+        if let Some(awaits) = self.awaiting_pong.get_mut(client) {
+            *awaits = false;
+        }
+    }
+
+    fn writer<'w>(&'w mut self, client: usize, batch: &'w mut Batch) -> FrameWriter<'w> {
+        let is_blocked = self.is_blocked(client);
+        let window_bits = self.clients[client].state.opened().and_then(|open| open.window_bits);
+        let compressor = window_bits.and_then(|bits| self.compressors.for_window(bits));
+        FrameWriter { batch, is_blocked, compressor, now: self.network.now(), rng: &mut self.rng }
+    }
+
+    /// Offers a batch to the socket, after what waits, and takes it back as the pool's own. Returns whether the batch was
+    /// full, so that more may have to be written.
+    fn write(&mut self, client: usize, mut batch: Batch, handler: &mut impl Handler) -> bool {
+        let is_full = batch.is_full();
+        if !batch.bytes.is_empty() {
+            let Client { state, held, .. } = &mut self.clients[client];
+            if let Some(stream) = state.stream() {
+                let written = if held.is_none() { write_some(stream, &batch.bytes) } else { 0 };
+                if written < batch.bytes.len() {
+                    held.get_or_insert_default().push(&batch.bytes[written..], batch.messages);
+                } else if batch.messages > 0 {
+                    handler.on_sent(client, batch.messages, self.network.now());
+                }
+            }
+            batch.bytes.clear();
+            batch.messages = 0;
+        }
+        self.batch = batch;
+        is_full
+    }
+
+    fn writable(&mut self, client: usize, handler: &mut impl Handler) {
+        if let State::Opening(opening) = &mut self.clients[client].state
+            && !opening.is_connected
+        {
+            match self.network.is_connected(&opening.stream) {
+                Ok(false) => return,
+                Ok(true) => {
+                    opening.is_connected = true;
+                    let nonce = opening.nonce;
+                    let mut batch = std::mem::take(&mut self.batch);
+                    let cookies = self.clients[client].cookies.as_deref();
+                    self.config.with_request(self.first + client, nonce, cookies, |request| {
+                        request.encode(&mut batch.bytes);
+                    });
+                    self.write(client, batch, handler);
+                }
+                Err(error) => return self.fail(client, Cause::of(&error)),
+            }
+        }
+        self.flush(client, handler);
+    }
+
+    /// Offers what waits to the socket.
+    fn flush(&mut self, client: usize, handler: &mut impl Handler) {
+        let Client { state, held, .. } = &mut self.clients[client];
+        let Some(stream) = state.stream() else { return };
+        let taken = held.as_mut().and_then(|held| held.write(stream));
+        let _blocked_or_broken = stream.flush();
+        if let Some(messages) = taken {
+            *held = None;
+            if messages > 0 {
+                handler.on_sent(client, messages, self.network.now());
+            }
+            self.write_to(client, handler);
+        }
+    }
+
+    /// Reads at most `most` bytes, and not beyond a time; whether it got that far.
+    fn read(
+        &mut self,
+        client: usize,
+        is_closed: bool,
+        mut most: usize,
+        until: Time,
+        handler: &mut impl Handler,
+    ) -> bool {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut is_done = true;
+        while let Some(stream) = self.clients[client].state.stream()
+            && most > 0
+        {
+            let space = most.min(RECEIVE_BUFFER);
+            match self.network.read(stream, &mut buffer[..space]) {
+                Ok(Received { len: 0, .. }) => self.end(client, Cause::Ended, handler),
+                Ok(Received { len, arrived, now }) => {
+                    self.heard_at = now;
+                    self.take(client, &mut buffer[..len], arrived, handler);
+                    most -= len;
+                    // Less than was asked for: the socket is empty, and will tell when it is not.
+                    if len < space && !is_closed {
+                        break;
+                    }
+                    if self.heard_at >= until {
+                        is_done = false;
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => self.end(client, Cause::of(&error), handler),
+            }
+        }
+        self.buffer = buffer;
+        self.flush(client, handler);
+        is_done
+    }
+
+    fn take(&mut self, client: usize, bytes: &mut [u8], arrived: Time, handler: &mut impl Handler) {
+        match &mut self.clients[client].state {
+            State::Opening(opening) => match &mut opening.refused {
+                Some(refused) => {
+                    if refused.push(bytes) {
+                        self.end(client, Cause::server("refused"), handler);
+                    }
+                }
+                None => {
+                    opening.head.extend_from_slice(&bytes[..bytes.len().min(MAX_ANSWER)]);
+                    self.take_head(client, arrived, handler);
+                }
+            },
+            _ => self.take_frames(client, bytes, arrived, handler),
+        }
+    }
+
+    fn take_head(&mut self, client: usize, arrived: Time, handler: &mut impl Handler) {
+        let now = self.heard_at;
+        let number = self.first + client;
+        let Client { state, cookies, generation, .. } = &mut self.clients[client];
+        let State::Opening(opening) = state else { return };
+        let Opening { head, nonce, .. } = &**opening;
+        let answer = self
+            .config
+            .with_request(number, *nonce, cookies.as_deref(), |request| request.check_response(head));
+        let opened = match answer {
+            Ok(None) => return,
+            Ok(Some(opened)) => opened,
+            Err(ResponseError::Status(mut refused)) => {
+                let is_complete = refused.push(&opening.head[refused.head_len..]);
+                opening.refused = Some(refused);
+                match is_complete {
+                    true => self.end(client, Cause::server("refused"), handler),
+                    false => {
+                        self.refusal_deadlines.push_back((now + REFUSAL_TIMEOUT, client, *generation));
+                    }
+                }
+                return;
+            }
+            Err(error) => {
+                let sentence = refusal::sentence(&error, &opening.head);
+                return self.fail(client, Cause::Server(sentence));
+            }
+        };
+        if !opened.cookies.is_empty() {
+            *cookies = Some(opened.cookies.join("; ").into());
+        }
+        let State::Opening(opening) = std::mem::take(state) else { return };
+        let Opening { stream, since, mut head, .. } = *opening;
+        let protocol =
+            Protocol::new(Role::Client, self.config.max_message).with_deflate(opened.deflate.as_ref());
+        let window_bits = opened.deflate.as_ref().map(|agreed| agreed.client_window_bits());
+        *state = State::Open(Open { stream, protocol, window_bits });
+        let attempts = self.attempts(client);
+        attempts.opened += 1;
+        attempts.handshake.record(arrived.since(since));
+        self.opening -= 1;
+        self.open += 1;
+        let mut batch = std::mem::take(&mut self.batch);
+        handler.on_open(client, now, &mut self.writer(client, &mut batch));
+        self.write(client, batch, handler);
+        self.take_frames(client, &mut head[opened.head_len..], arrived, handler);
+    }
+
+    fn take_frames(
+        &mut self,
+        client: usize,
+        mut bytes: &mut [u8],
+        arrived: Time,
+        handler: &mut impl Handler,
+    ) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut ended = None;
+        let is_blocked = self.is_blocked(client);
+        let is_full = self.held_bytes(client) >= MAX_HELD;
+        let is_leaving = matches!(self.clients[client].state, State::Closing(_));
+        while let Some(open) = self.clients[client].state.opened() {
+            let compressor = open.window_bits.and_then(|bits| self.compressors.for_window(bits));
+            let mut writer = FrameWriter {
+                batch: &mut batch,
+                is_blocked,
+                compressor,
+                now: self.heard_at,
+                rng: &mut self.rng,
+            };
+            match open.protocol.receive(&mut bytes, &mut self.inflater) {
+                Ok(None) => break,
+                Ok(Some(Event::Message(_))) if is_leaving => {}
+                Ok(Some(Event::Message(message))) => {
+                    handler.on_message(client, &message, arrived, &mut writer);
+                }
+                Ok(Some(Event::Ping(payload))) if !is_full && !is_leaving => {
+                    writer.control(Opcode::Pong, &payload);
+                }
+                Ok(Some(Event::Pong(_))) => {
+                    if let Some(awaits) = self.awaiting_pong.get_mut(client) {
+                        *awaits = false;
+                    }
+                }
+                Ok(Some(Event::Fragment | Event::Ping(_))) => {}
+                Ok(Some(Event::Close(close))) => {
+                    let answer =
+                        close.as_ref().map_or(Vec::new(), |close| frame::close_payload(close.code, ""));
+                    if !is_leaving {
+                        writer.control(Opcode::Close, &answer);
+                    }
+                    let with = close.map_or("no code".to_owned(), |close| close.to_string());
+                    ended = Some(format!("closed by the server with {with}"));
+                    break;
+                }
+                Err(error) => {
+                    writer.control(Opcode::Close, &frame::close_payload(error.close_code(), ""));
+                    ended = Some(broken_by(&error, self.config.max_message));
+                    break;
+                }
+            }
+        }
+        if self.write(client, batch, handler) {
+            self.write_to(client, handler);
+        }
+        if let Some(cause) = ended {
+            self.end(client, Cause::Server(cause), handler);
+        }
+    }
+
+    /// The connection ended, whatever its state.
+    fn end(&mut self, client: usize, cause: Cause, handler: &mut impl Handler) {
+        let now = self.network.now();
+        match &self.clients[client].state {
+            State::Absent => {}
+            State::Opening(opening) => {
+                let is_tls = self.config.target(self.first + client).is_tls;
+                let cause = match (&opening.refused, cause) {
+                    (Some(refused), _) => {
+                        let sentence = refused_with(refused);
+                        let first = self.refusals.entry(refused.headline()).or_insert(sentence);
+                        Cause::Server(first.clone())
+                    }
+                    (None, Cause::Ended) if opening.is_connected => {
+                        Cause::Server(refusal::ended_early(is_tls, &opening.head))
+                    }
+                    (None, cause) => cause,
+                };
+                self.fail(client, cause);
+            }
+            State::Open(_) => {
+                self.drop_connection(client);
+                count(&mut self.recorder.lost, cause.text(), 1);
+                handler.on_lost(client, now);
+            }
+            State::Closing(_) => {
+                self.drop_connection(client);
+                handler.on_left(client, now);
+            }
+        }
+    }
+
+    fn fail(&mut self, client: usize, cause: Cause) {
+        self.drop_connection(client);
+        count(&mut self.attempts(client).failed, cause.text(), 1);
+        if let Cause::Client(text) = &cause {
+            count(&mut self.recorder.client_limits, text, 1);
+        }
+    }
+}
+
+fn refused_with(refused: &Refused) -> String {
+    match refusal::advice(refused) {
+        Some(advice) => format!("the handshake was answered with {refused}: {advice}"),
+        None => format!("the handshake was answered with {refused}"),
+    }
+}
+
+fn broken_by(error: &Error, max_message: usize) -> String {
+    match error.close_code() {
+        CloseCode::TOO_BIG => {
+            format!("a message longer than the {} MiB that a client takes", max_message >> 20)
+        }
+        _ => format!("the server broke the protocol: {error}"),
+    }
+}
+
+fn token(client: usize, generation: u32) -> usize {
+    (generation as usize) << 32 | client
+}

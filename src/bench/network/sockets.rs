@@ -1,0 +1,225 @@
+//! The real network: TCP and TLS sockets in one `mio` poll, and a timer for what is due between two milliseconds.
+
+use super::super::time::{Nanos, Time};
+use super::super::transport::Transport;
+use super::{Dial, Network, Ready, Received, Wait};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Events taken from the system at a time: few, so that what is due meanwhile is not late.
+const EVENTS: usize = 128;
+const TIMER: Token = Token(usize::MAX);
+/// Reads after a wait that are stamped: what came first has waited for the thread to wake up. To ask for the stamp costs
+/// a tenth of a read, and later reads are not late.
+const STAMPED: u32 = 32;
+/// A wait that took longer was one.
+const SLEPT: Nanos = Nanos::micros(30);
+/// What is due within this is waited for by the timer, and before that by milliseconds.
+const LAST_STRETCH: Nanos = Nanos::micros(1_500);
+/// What is due within this is waited for without sleeping: to wake up takes about as long.
+const SPIN: Nanos = Nanos::micros(50);
+/// The part of all time that may be spent so: 1/100.
+const SPIN_PART: u64 = 100;
+
+/// Sockets of one thread.
+pub(crate) struct Sockets {
+    started: Instant,
+    poll: Poll,
+    events: Events,
+    /// `epoll_wait` counts in milliseconds. This wakes it between them.
+    timer: TimerFd,
+    /// When the timer goes off next.
+    armed: Time,
+    /// Reads that are still to be stamped by the kernel.
+    to_stamp: u32,
+    /// For how long the thread has looked for events without sleeping.
+    spun: Nanos,
+    /// What the time of day was when the run began, as the kernel stamps what arrives.
+    epoch: Epoch,
+}
+
+/// The start of the run by the clock for the time of day. It is asked for anew after each wait, since that clock can be
+/// set.
+#[derive(Clone, Copy, Debug, Default)]
+struct Epoch {
+    since_1970: Duration,
+    /// The clock was set between this wait and the one before: what arrived meanwhile may be stamped by either.
+    is_doubtful: bool,
+}
+
+/// A clock that is only disciplined differs less from one wait to the next.
+const SET: Duration = Duration::from_millis(1);
+
+impl Epoch {
+    fn after_wait(self, now: Time) -> Epoch {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = since_1970.saturating_sub(Nanos::new(now.as_nanos()).into());
+        Epoch { since_1970, is_doubtful: since_1970.abs_diff(self.since_1970) > SET }
+    }
+
+    /// A time by the kernel's stamp, which is never after `now`.
+    fn time(self, stamp: Option<Duration>, now: Time) -> Time {
+        match stamp.and_then(|stamp| stamp.checked_sub(self.since_1970)).filter(|_| !self.is_doubtful) {
+            Some(since_start) => now.min(Time::from_nanos(since_start.as_nanos() as u64)),
+            None => now,
+        }
+    }
+}
+
+impl Sockets {
+    /// `started` is when the run began.
+    pub fn new(started: Instant) -> io::Result<Sockets> {
+        // The system may let a sleeping thread oversleep by 50 µs, which is longer than most pauses.
+        #[cfg(target_os = "linux")]
+        let _is_only_less_exact = nix::sys::prctl::set_timerslack(1);
+        let poll = Poll::new()?;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        let descriptor = timer.as_fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&descriptor), TIMER, Interest::READABLE)?;
+        Ok(Sockets {
+            started,
+            poll,
+            events: Events::with_capacity(EVENTS),
+            timer,
+            armed: Time::ZERO,
+            to_stamp: 0,
+            spun: Nanos::ZERO,
+            epoch: Epoch::default(),
+        })
+    }
+
+    /// Readiness is edge-triggered, so that the timer need not be read: it tells each time that it goes off.
+    fn arm(&mut self, due: Time, left: Nanos) -> io::Result<()> {
+        if self.armed != due {
+            let expiration = Expiration::OneShot(TimeSpec::from_duration(left.into()));
+            self.timer.set(expiration, TimerSetTimeFlags::empty())?;
+            self.armed = due;
+        }
+        Ok(())
+    }
+}
+
+impl Sockets {
+    fn poll(&mut self, timeout: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let began = self.now();
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        let now = self.now();
+        if now.since(began) > SLEPT {
+            self.to_stamp = STAMPED;
+            self.epoch = self.epoch.after_wait(now);
+        }
+        ready.extend(self.events.iter().filter(|event| event.token() != TIMER).map(|event| Ready {
+            token: event.token().0,
+            is_readable: event.is_readable(),
+            is_writable: event.is_writable(),
+            is_closed: event.is_read_closed() || event.is_error(),
+        }));
+        Ok(())
+    }
+
+    /// Looks for events again and again until there are some, or something is due.
+    fn spin(&mut self, due: Time, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let began = self.now();
+        self.to_stamp = STAMPED;
+        while ready.is_empty() && self.now() < due {
+            self.poll(Duration::ZERO, ready)?;
+        }
+        self.spun = self.spun + self.now().since(began);
+        Ok(())
+    }
+}
+
+impl Network for Sockets {
+    type Stream = Transport;
+
+    fn now(&self) -> Time {
+        Time::from_nanos(self.started.elapsed().as_nanos() as u64)
+    }
+
+    fn connect(&mut self, dial: &Dial<'_>, token: usize) -> io::Result<Transport> {
+        let mut stream = Transport::connect(dial.address, dial.source, dial.receive_buffer, dial.tls)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(token), interest)?;
+        Ok(stream)
+    }
+
+    fn is_connected(&self, stream: &Transport) -> io::Result<bool> {
+        stream.connected()
+    }
+
+    fn read(&mut self, stream: &mut Transport, buffer: &mut [u8]) -> io::Result<Received> {
+        let (len, stamp) = match self.to_stamp.checked_sub(1) {
+            Some(left) => {
+                self.to_stamp = left;
+                stream.read_with_stamp(buffer)?
+            }
+            None => (stream.read(buffer)?, None),
+        };
+        let now = self.now();
+        Ok(Received { len, arrived: self.epoch.time(stamp, now), now })
+    }
+
+    fn wait(&mut self, wait: Wait, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let timeout = match wait.due.map(|due| (due, due.since(self.now()))) {
+            // A core that has slept for long wakes up late: the last stretch is waited for apart.
+            Some((_, left)) if left > LAST_STRETCH => {
+                let rest = left.saturating_sub(LAST_STRETCH).get() / 1_000_000 + 1;
+                wait.at_most.min(Nanos::millis(rest))
+            }
+            Some((due, left)) if !left.is_zero() => {
+                let may_spin = self.spun.get() <= self.now().as_nanos() / SPIN_PART;
+                if may_spin && left <= SPIN {
+                    return self.spin(due, ready);
+                }
+                let ahead = if may_spin { SPIN } else { Nanos::ZERO };
+                self.arm(due - ahead, left.saturating_sub(ahead))?;
+                wait.at_most
+            }
+            Some(_) => Nanos::ZERO,
+            None => wait.at_most,
+        };
+        let timeout = Duration::from_millis(timeout.get().div_ceil(1_000_000));
+        self.poll(timeout, ready)
+    }
+
+    fn pause(&mut self, length: Nanos) {
+        std::thread::sleep(length.into());
+    }
+
+    fn acknowledge_late(&self, stream: &Transport) {
+        // Refused by a connection that has ended, which reading tells.
+        let _ = stream.acknowledge_late();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_of_the_kernel_counts_unless_the_clock_was_set() {
+        let millis = |millis| Time::ZERO + Nanos::millis(millis);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let epoch = Epoch { since_1970: now, is_doubtful: false };
+        let stamp = |millis| Some(now + Duration::from_millis(millis));
+        assert_eq!(epoch.time(stamp(7), millis(9)), millis(7));
+        assert_eq!(epoch.time(stamp(11), millis(9)), millis(9), "nothing comes from the future");
+        assert_eq!(epoch.time(None, millis(9)), millis(9));
+        assert_eq!(epoch.time(Some(Duration::ZERO), millis(9)), millis(9));
+        let first = Epoch::default().after_wait(millis(1));
+        assert!(first.is_doubtful, "it was not known before");
+        let set = Epoch { since_1970: first.since_1970 + Duration::from_secs(60), is_doubtful: false };
+        let after = set.after_wait(millis(1));
+        assert!(after.is_doubtful);
+        assert_eq!(after.time(stamp(7), millis(9)), millis(9));
+    }
+}

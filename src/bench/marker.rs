@@ -1,23 +1,27 @@
-//! What a message carries, so that it is known wherever the server puts it: in JSON, in HTML, after a prefix.
+//! What a message carries, so that it is recognised wherever the server puts it: in JSON, in HTML, after a prefix.
 
-/// Who sent a message, which of theirs it is, and when.
+use super::time::{Nanos, Time};
+
+/// Identifies a message and says when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marker {
-    /// The client that sent it.
+pub(crate) struct Marker {
     pub sender: u32,
-    /// How many it had sent before.
+    /// Its number among the sender's messages, from 0, counting those that were due and not sent.
     pub number: u32,
-    /// When it was to be sent by the plan, in nanoseconds since the run began.
-    pub due: u64,
-    /// How much later it was sent, in nanoseconds.
-    pub lag: u64,
+    /// When it was due by the plan.
+    pub due: Time,
+    /// How much later it was sent.
+    pub lag: Nanos,
 }
 
-/// Tells the messages of one run from those of others, which a history may hold.
-pub type Tag = [u8; 4];
+/// Tells the messages of one run from those of others, which a server's history may hold.
+pub(crate) type Tag = [u8; 4];
 
-/// How long a marker is, in bytes.
-pub const LENGTH: usize = 1 + TAG + SENDER + NUMBER + DUE + LAG;
+/// Length of a marker in bytes.
+pub(crate) const LENGTH: usize = 1 + TAG + SENDER + NUMBER + DUE + LAG;
+
+/// Bytes of a marker that tell the messages of a run apart: the last digits of the sender and the number.
+pub(crate) const TELLING: std::ops::Range<usize> = LENGTH - LAG - DUE - 8..LENGTH - LAG - DUE;
 
 const BEGIN: u8 = b'~';
 const TAG: usize = 4;
@@ -40,8 +44,8 @@ const VALUES: [u8; 256] = {
 };
 const NO_DIGIT: u8 = 64;
 
-/// A tag from some chance.
-pub fn tag(chance: u32) -> Tag {
+/// A tag from a random number.
+pub(crate) fn tag(chance: u32) -> Tag {
     [0, 6, 12, 18].map(|shift| DIGITS[(chance >> shift) as usize % 64])
 }
 
@@ -52,8 +56,8 @@ impl Marker {
         out.extend_from_slice(&tag);
         write_number(self.sender.into(), SENDER, out);
         write_number(self.number.into(), NUMBER, out);
-        write_number(self.due, DUE, out);
-        write_number(self.lag, LAG, out);
+        write_number(self.due.as_nanos(), DUE, out);
+        write_number(self.lag.get(), LAG, out);
     }
 
     /// Appends it, filled up with dots to `size` bytes.
@@ -63,17 +67,17 @@ impl Marker {
         out.resize(end, b'.');
     }
 
-    /// The first marker of this run in a message, which is looked for at `hint` first and everywhere then. `hint`
-    /// becomes where it was.
-    pub fn find(message: &[u8], tag: Tag, hint: &mut usize) -> Option<Marker> {
-        if let Some(marker) = Marker::read(message, *hint, tag) {
-            return Some(marker);
+    /// Finds the first marker of this run at or after `from`, and where it begins. `hint` is looked at first.
+    pub fn find(message: &[u8], tag: Tag, from: usize, hint: usize) -> Option<(usize, Marker)> {
+        if hint >= from
+            && let Some(marker) = Marker::read(message, hint, tag)
+        {
+            return Some((hint, marker));
         }
-        let mut from = 0;
+        let mut from = from;
         while let Some(at) = message.get(from..)?.iter().position(|byte| *byte == BEGIN) {
             if let Some(marker) = Marker::read(message, from + at, tag) {
-                *hint = from + at;
-                return Some(marker);
+                return Some((from + at, marker));
             }
             from += at + 1;
         }
@@ -91,13 +95,13 @@ impl Marker {
         Some(Marker {
             sender: next(SENDER)? as u32,
             number: u32::try_from(next(NUMBER)?).ok()?,
-            due: next(DUE)?,
-            lag: next(LAG)?,
+            due: Time::from_nanos(next(DUE)?),
+            lag: Nanos::new(next(LAG)?),
         })
     }
 }
 
-/// Writes the highest number of so many digits if it is higher.
+/// A number too high for its digits becomes the highest.
 fn write_number(number: u64, digits: usize, out: &mut Vec<u8>) {
     let number = number.min((1 << (6 * digits)) - 1);
     out.extend((0..digits).rev().map(|digit| DIGITS[(number >> (6 * digit)) as usize % 64]));
@@ -115,7 +119,12 @@ mod tests {
     use super::*;
 
     const TAG: Tag = *b"a-_9";
-    const MARKER: Marker = Marker { sender: 123_456, number: u32::MAX, due: 1 << 59 | 7, lag: 3_000_000_001 };
+    const MARKER: Marker = Marker {
+        sender: 123_456,
+        number: u32::MAX,
+        due: Time::from_nanos(1 << 59 | 7),
+        lag: Nanos::new(3_000_000_001),
+    };
 
     fn written(marker: Marker) -> String {
         let mut out = Vec::new();
@@ -133,9 +142,10 @@ mod tests {
             format!(r#"{{"type":"message","text":"{id}"}}"#),
             format!("<b>~</b> a~b {}~{id}", &id[..LENGTH - 1]),
         ] {
-            for mut hint in [0, 3, 40, usize::MAX] {
-                assert_eq!(Marker::find(message.as_bytes(), TAG, &mut hint), Some(MARKER), "{message}");
-                assert_eq!(&message[hint..hint + LENGTH], id);
+            for hint in [0, 3, 40, usize::MAX] {
+                let (at, marker) = Marker::find(message.as_bytes(), TAG, 0, hint).expect(&message);
+                assert_eq!((marker, &message[at..at + LENGTH]), (MARKER, &*id));
+                assert_eq!(Marker::find(message.as_bytes(), TAG, at + 1, hint), None, "there is only one");
             }
         }
     }
@@ -146,14 +156,14 @@ mod tests {
         for message in
             ["", "~", "hello", &id[1..], &id[..LENGTH - 1], &id.replace('a', "b"), &id.replace('9', "+")]
         {
-            assert_eq!(Marker::find(message.as_bytes(), TAG, &mut 0), None, "{message}");
+            assert_eq!(Marker::find(message.as_bytes(), TAG, 0, 0), None, "{message}");
         }
     }
 
     #[test]
     fn a_lag_too_long_to_write_is_the_longest() {
-        let id = written(Marker { lag: u64::MAX, ..MARKER });
-        let found = Marker::find(id.as_bytes(), TAG, &mut 0).unwrap();
-        assert_eq!(found, Marker { lag: (1 << 42) - 1, ..MARKER });
+        let id = written(Marker { lag: Nanos::new(u64::MAX), ..MARKER });
+        let found = Marker::find(id.as_bytes(), TAG, 0, 0).unwrap().1;
+        assert_eq!(found, Marker { lag: Nanos::new((1 << 42) - 1), ..MARKER });
     }
 }

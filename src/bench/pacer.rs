@@ -1,27 +1,31 @@
-//! When what is to happen: a pure calculation, which asks no clock and knows no load.
+//! When each event of a plan is due: a pure calculation, which asks no clock and knows no load.
 
-/// A steady rate. All times are nanoseconds since the run began.
+use super::time::{Nanos, Time};
+
+/// A steady rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pacer {
-    start: u64,
+pub(crate) struct Pacer {
+    start: Time,
     per_second: f64,
 }
 
 impl Pacer {
-    /// So many a second, the first at `start`.
-    pub fn new(start: u64, per_second: f64) -> Pacer {
+    /// `per_second` events a second, the first at `start`.
+    pub fn new(start: Time, per_second: f64) -> Pacer {
         Pacer { start, per_second }
     }
 
-    /// When the one is due that so many go before.
-    pub fn due(&self, number: u64) -> u64 {
-        self.start + (number as f64 / self.per_second * 1e9).round() as u64
+    /// Due time of event `number`; the first is 0.
+    pub fn due(&self, number: u64) -> Time {
+        self.start + Nanos::new((number as f64 / self.per_second * 1e9).round() as u64)
     }
 
-    /// How many are due before a time.
-    pub fn count_before(&self, time: u64) -> u64 {
-        let Some(since) = time.checked_sub(self.start) else { return 0 };
-        let mut count = (since as f64 / 1e9 * self.per_second).ceil() as u64;
+    /// Number of events due before `time`.
+    pub fn count_before(&self, time: Time) -> u64 {
+        if time < self.start {
+            return 0;
+        }
+        let mut count = (time.since(self.start).as_secs_f64() * self.per_second).ceil() as u64;
         while count > 0 && self.due(count - 1) >= time {
             count -= 1;
         }
@@ -32,23 +36,23 @@ impl Pacer {
     }
 }
 
-/// Which of all events of a plan are one thread's: the events go round all takers, of whom some are its own.
+/// The part of a plan that one thread carries out: events go round all participants, some of which are its own.
 #[derive(Clone, Debug)]
-pub struct Share {
-    /// In ascending order.
+pub(crate) struct Share {
+    /// Numbers of its own participants, in ascending order.
     own: Vec<u32>,
     all: u32,
 }
 
 impl Share {
-    /// Of `all` takers, those numbers.
+    /// Of `all` participants those with the numbers `own`.
     pub fn new(own: Vec<u32>, all: u32) -> Share {
         debug_assert!(own.is_sorted() && own.last().is_none_or(|last| *last < all));
         Share { own, all }
     }
 
-    /// The taker of the `number`th own event, its place among the own takers, and the event's number among all.
-    /// `None` if no taker is its own.
+    /// The place among the own participants, and the number among all events, of the own event `number`. `None` if
+    /// the thread has no participant.
     pub fn event(&self, number: u64) -> Option<(usize, u64)> {
         let len = self.own.len() as u64;
         let place = number.checked_rem(len)? as usize;
@@ -62,18 +66,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn each_has_its_time_whatever_happened_to_those_before() {
-        let pacer = Pacer::new(1_000, 4.0);
-        let due: Vec<u64> = (0..4).map(|number| pacer.due(number)).collect();
+    fn an_event_has_its_time_whatever_happened_before_it() {
+        let pacer = Pacer::new(Time::from_nanos(1_000), 4.0);
+        let due: Vec<u64> = (0..4).map(|number| pacer.due(number).as_nanos()).collect();
         assert_eq!(due, [1_000, 250_001_000, 500_001_000, 750_001_000]);
-        assert_eq!(pacer.due(4_000_000), 1_000_000_000_001_000, "a rate that is kept for days");
+        assert_eq!(pacer.due(4_000_000).as_nanos(), 1_000_000_000_001_000, "a rate that is kept for days");
     }
 
     #[test]
-    fn what_is_due_is_due_from_its_time_on() {
-        let pacer = Pacer::new(1_000, 4.0);
+    fn an_event_counts_after_its_due_time() {
+        let pacer = Pacer::new(Time::from_nanos(1_000), 4.0);
         for (time, count) in [(0, 0), (1_000, 0), (1_001, 1), (250_001_000, 1), (250_001_001, 2)] {
-            assert_eq!(pacer.count_before(time), count, "{time}");
+            assert_eq!(pacer.count_before(Time::from_nanos(time)), count, "{time}");
         }
     }
 
@@ -94,10 +98,10 @@ mod tests {
     proptest! {
         #[test]
         fn counting_and_timing_agree(start in 0..1u64 << 40, rate in 0.01..1e6f64, number in 0..1u64 << 32) {
-            let pacer = Pacer::new(start, rate);
+            let pacer = Pacer::new(Time::from_nanos(start), rate);
             let due = pacer.due(number);
             prop_assert!(pacer.count_before(due) <= number);
-            prop_assert!(pacer.count_before(due + 1) > number);
+            prop_assert!(pacer.count_before(due + Nanos::new(1)) > number);
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Who is in which room, and who speaks there.
+//! Which clients are in which room, and which of them send.
 
-/// The rooms of a run. Clients take them in turn, and so do those that speak: the `n`th of all is in room `n` modulo
-/// the number of rooms, at the place of `n` divided by it.
+/// The rooms of a run. Clients are dealt out to them in turn, and so are senders: number `n` is in room `n % rooms`, at
+/// place `n / rooms`.
 #[derive(Clone, Debug)]
-pub struct Rooms {
-    /// The clients that speak.
+pub(crate) struct Rooms {
+    /// The clients that send.
     senders: Vec<usize>,
-    /// Members that are to hear what is said in each.
+    /// Per room, the members that are to receive its messages.
     hearers: Vec<u64>,
 }
 
 impl Rooms {
-    /// As many rooms as there are numbers of `hearers`. Of the first `members` clients, who are at least as many, so
-    /// many speak in each room, spread over it.
+    /// One room for each entry of `hearers`. `members` clients, at least one per room, are members; in each room
+    /// `senders` of them send, spread evenly over it.
     pub fn new(members: usize, senders: usize, hearers: Vec<u64>) -> Rooms {
         let rooms = hearers.len();
         let members_each = members / rooms;
@@ -22,39 +22,32 @@ impl Rooms {
         Rooms { senders: senders.collect(), hearers }
     }
 
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.hearers.len()
     }
 
-    /// Where a client or sender is.
+    /// The room of a client or a sender.
     pub fn room(&self, number: usize) -> usize {
         number % self.count()
     }
 
-    /// The clients that speak, one room after the other.
+    /// The clients that send, dealt out to the rooms in turn.
     pub fn senders(&self) -> &[usize] {
         &self.senders
     }
 
-    /// How many speak in each room.
     pub fn senders_each(&self) -> usize {
         self.senders.len() / self.count()
     }
 
-    /// A sender's place among those of its room.
+    /// A sender's place among the senders of its room.
     pub fn place(&self, sender: usize) -> usize {
         sender / self.count()
     }
 
-    /// How many are to hear what a sender says.
+    /// Members that are to receive a sender's messages.
     pub fn hearers(&self, sender: usize) -> u64 {
         self.hearers[self.room(sender)]
-    }
-
-    /// How many are to hear something.
-    pub fn all_hearers(&self) -> u64 {
-        self.hearers.iter().sum()
     }
 }
 
@@ -63,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_who_speak_are_spread_over_each_room() {
+    fn senders_are_spread_over_each_room() {
         for (members, senders, rooms, expected) in [
             (100, 4, 1, &[0, 25, 50, 75][..]),
             (3, 10, 1, &[0, 1, 2]),
@@ -81,10 +74,9 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_is_heard_by_those_in_the_room() {
+    fn a_sender_is_heard_by_the_members_of_its_room() {
         let rooms = Rooms::new(12, 2, vec![5, 4, 3]);
         let heard: Vec<u64> = (0..6).map(|sender| rooms.hearers(sender)).collect();
         assert_eq!(heard, [5, 4, 3, 5, 4, 3]);
-        assert_eq!(rooms.all_hearers(), 12);
     }
 }

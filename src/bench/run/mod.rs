@@ -1,113 +1,142 @@
 //! A run: threads of clients, and the phases through which they go together.
 //!
-//! Connecting → settling, until the server has greeted all → running, warm-up first → draining, until what is on the
-//! way has come. The `conductor` leads the `worker`s; what both know is `shared`. The threads tell what they do in
-//! gauges that are read a few times a second; what they measured is merged when they have ended.
+//! Connecting → settling, until the server has greeted all → warm-up → measuring → draining, until what is on the way
+//! has come. The `coordinator` leads the `worker`s; `shared` is what they tell one another. Both are state machines
+//! that are stepped and told the time, so that a test can run them in a simulated network.
 
-mod conductor;
-mod rest;
+mod coordinator;
+mod read_batching;
 mod shared;
 mod worker;
 
-use super::crowd::{Access, Clock};
-use super::dialect::Dialect;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use coordinator::{Probe, Usages};
+
+use super::cli::Scenario;
+use super::clients::ConnectConfig;
+use super::descriptors::take_own_table;
 use super::marker::Tag;
-use super::options::Scenario;
+use super::network::Sockets;
+use super::other::OtherMessages;
+use super::preset::Preset;
 use super::progress::Snapshot;
-use super::recorder::Recorder;
+use super::recorder::{ConnectionRecorder, MessageRecorder};
 use super::report::Row;
 use super::template::Template;
-use super::usage::Usage;
+use super::time::{Nanos, Time};
+use coordinator::Coordinator;
 use shared::Shared;
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::Builder;
-use std::time::Duration;
+use std::time::Instant;
+use worker::Worker;
 
-/// The longest that a thread sleeps, so that it sees a new phase.
-const GLANCE: Duration = Duration::from_millis(10);
+/// The longest that a thread waits, so that it sees a new stage.
+const TICK: Nanos = Nanos::millis(10);
 
-/// What is to be done.
-pub struct Plan<'a> {
-    /// Of whom.
+/// What a run is to do.
+pub(crate) struct Plan<'a> {
     pub scenario: &'a Scenario,
-    /// How the server is reached.
-    pub access: &'a Access,
-    /// How to talk to it; without, as to a chat of throng if it says that it is one.
-    pub dialect: Option<Dialect>,
-    /// What each client says first.
-    pub hello: Option<Template>,
-    /// Of this run.
+    pub config: &'a ConnectConfig,
+    /// How to talk to the server. Without one a chat of throng is recognised by its greeting.
+    pub preset: Option<Preset>,
+    /// What each client sends first.
+    pub on_open: Option<Template>,
     pub tag: Tag,
-    /// Of the clients.
     pub threads: usize,
-    /// Chance.
     pub seed: u64,
-    /// How long a thread that has little to do rests; latencies are that much too long at most.
-    pub rest: Duration,
-    /// Set when the user wants no more.
-    pub interrupted: &'a AtomicBool,
+    /// The signal by which the user ends the run, or 0.
+    pub interrupted: &'a AtomicUsize,
 }
 
-/// What came of it.
-pub struct Outcome {
-    /// Of all threads together.
-    pub recorder: Recorder,
-    /// Connections that were open when the run began, of those that are to hear something.
-    pub hearers: u64,
-    /// All that were open then.
+/// What came of a run.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub connections: ConnectionRecorder,
+    pub messages: MessageRecorder,
+    pub other: OtherMessages,
+    /// Clients that were connected when the run began.
     pub settled: u64,
-    /// A row a second.
+    /// Of these, members that are to receive messages.
+    pub hearers: u64,
     pub rows: Vec<Row>,
-    /// From the first connection until all had opened or failed, in nanoseconds.
-    pub connecting: u64,
-    /// When measuring began, and how long it was until the last delivery, in nanoseconds.
-    pub measured_from: u64,
-    /// Likewise.
-    pub measured: u64,
-    /// Whether what the user asked for ended before its time.
-    pub interrupted: bool,
-    /// All that came while it was measured, of warm-up too: what the use of CPU was for.
+    /// From the first connection until all had opened or failed.
+    pub connecting: Nanos,
+    /// When was measured.
+    pub window: Range<Time>,
+    /// From the end of the window until the last delivery.
+    pub drain: Nanos,
+    pub interrupted: Option<i32>,
+    /// Whether the server sends a message to its sender too.
+    pub sender_hears: bool,
+    /// Deliveries while CPU was measured.
     pub deliveries: u64,
-    /// Of this process, when measuring began and ended.
-    pub client: Range<Usage>,
-    /// Memory of this process before the first connection and when all had settled.
-    pub client_memory: Range<u64>,
-    /// Of the server: before the first connection, when all had settled, when measuring began and when it ended.
-    pub server: Option<[Usage; 4]>,
+    pub usages: Usages,
+    /// The longest time for which a thread did not get to run.
+    pub longest_pause: Nanos,
+    /// Clients that were greeted only after the run had begun.
+    pub late_greetings: u64,
 }
 
-/// Plays a scenario. `watch` is called a few times a second.
-pub fn run(plan: &Plan<'_>, clock: Clock, mut watch: impl FnMut(&Snapshot)) -> io::Result<Outcome> {
+/// Looks on while a run goes on.
+pub(crate) trait Watch {
+    /// Called a few times a second.
+    fn show(&mut self, snapshot: &Snapshot);
+    /// Something that the user should know before the run is over.
+    fn note(&mut self, note: String);
+}
+
+/// Carries out a plan.
+pub(crate) fn run(
+    plan: &Plan<'_>,
+    started: Instant,
+    probe: &mut dyn Probe,
+    watch: &mut dyn Watch,
+) -> io::Result<Outcome> {
     let threads = plan.threads.min(plan.scenario.clients());
-    let shared = Shared::new(clock, threads, plan.scenario.common().rooms);
+    let shared = Shared::new(threads, plan.scenario.common.rooms);
     std::thread::scope(|scope| {
         let workers: io::Result<Vec<_>> = (0..threads)
             .map(|thread| {
                 let shared = &shared;
                 let work = move || {
-                    let outcome = worker::work(plan, shared, thread);
-                    // One that cannot go on ends the run for all.
+                    let outcome = work(plan, shared, thread, started);
                     if outcome.is_err() {
-                        shared.is_over.store(true, Relaxed);
+                        shared.is_aborted.store(true, Relaxed);
                     }
                     outcome
                 };
                 Builder::new().spawn_scoped(scope, work)
             })
             .collect();
-        let watched = match &workers {
-            Ok(_) => conductor::conduct(plan, &shared, &mut watch),
-            Err(error) => {
-                Err(io::Error::new(error.kind(), format!("cannot start {threads} threads: {error}")))
-            }
-        };
-        shared.is_over.store(true, Relaxed);
-        let mut recorder = Recorder::default();
-        for worker in workers.into_iter().flatten() {
-            recorder.add(&worker.join().expect("a thread of clients does not panic")?);
+        let workers = workers.map_err(|error| {
+            shared.is_aborted.store(true, Relaxed);
+            io::Error::new(error.kind(), format!("cannot start {threads} threads: {error}"))
+        })?;
+        let now = || Time::from_nanos(started.elapsed().as_nanos() as u64);
+        let mut coordinator = Coordinator::new(plan, &shared, probe, watch, now());
+        while coordinator.step(now()) && !shared.is_aborted.load(Relaxed) {
+            let now = now();
+            std::thread::sleep(coordinator.next_step(now).since(now).into());
         }
-        watched.map(|outcome| Outcome { recorder, ..outcome })
+        let mut results = Vec::new();
+        for worker in workers {
+            results.push(worker.join().expect("a thread of clients does not panic")?);
+        }
+        Ok(coordinator.finish(now(), results))
     })
+}
+
+fn work(plan: &Plan<'_>, shared: &Shared, thread: usize, started: Instant) -> io::Result<worker::Results> {
+    take_own_table();
+    let mut worker = Worker::new(plan, shared, thread, Sockets::new(started)?);
+    loop {
+        if shared.is_aborted.load(Relaxed) || !worker.step()? {
+            return Ok(worker.into_results());
+        }
+    }
 }

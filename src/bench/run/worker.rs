@@ -1,245 +1,473 @@
-//! What one thread of clients does, from the first connection to the last word.
+//! What one thread of clients does, from the first connection to the last closing handshake.
 
-use super::super::crowd::{Behaviour, Crowd, Pen};
-use super::super::descriptors::take_own_table;
-use super::super::dialect::{Dialect, Kind};
+use super::super::cli::{Action, MessageOptions};
+use super::super::clients::{CLOSE_TIMEOUT, ClientPool, FrameWriter, Handler};
+use super::super::content::MessageFormat;
 use super::super::marker::Marker;
-use super::super::options::{self, Scenario};
+use super::super::network::{Network, Wait};
+use super::super::other::OtherMessages;
 use super::super::pacer::Pacer;
-use super::super::recorder::Recorder;
-use super::super::template::Speaker;
-use super::super::work::{Broadcast, Churn, Echo, Idle, Slow, Storm, Wording, Work};
-use super::rest::Rest;
-use super::shared::{Beginning, Shared};
-use super::{GLANCE, Plan};
+use super::super::preset::{Preset, PresetKind};
+use super::super::recorder::{ConnectionRecorder, MessageRecorder};
+use super::super::time::{Nanos, Time};
+use super::super::workload::{
+    Broadcast, BroadcastConfig, Churn, Echo, Expects, Finish, Idle, Loop, Schedule, SlowReaders, Storm,
+    Workload,
+};
+use super::read_batching::ReadBatching;
+use super::shared::{Beginning, Shared, Stage};
+use super::{Plan, TICK};
 use crate::ws::{Message, Opcode};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
-/// For the closing handshakes of all, in nanoseconds.
-const FAREWELL: u64 = 2_000_000_000;
-/// After so many in which nothing came, nothing more will.
-const SILENT_GLANCES: u32 = 30;
-/// How often a thread tells latencies, in nanoseconds.
-const TOLD_EVERY: u64 = 200_000_000;
+/// How often a thread hands over latencies.
+const TELL_INTERVAL: Nanos = Nanos::millis(50);
+/// When nothing has come for so long after the end, nothing more will.
+const SILENCE: Nanos = Nanos::millis(300);
 /// How the format `json` of throng's chat begins.
 const THRONG_GREETS: &[u8] = br#"{"type":"welcome","uid":"#;
 
-/// Plays the part of the thread with this number; what was measured.
-pub fn work(plan: &Plan<'_>, shared: &Shared, thread: usize) -> io::Result<Recorder> {
-    take_own_table();
-    let threads = shared.gauges.len();
-    let all = plan.scenario.clients();
-    let own = thread * all / threads..(thread + 1) * all / threads;
-    let rng = StdRng::seed_from_u64(plan.seed.wrapping_add(thread as u64));
-    let mut crowd = Crowd::new(plan.access, shared.clock, own.start, own.len(), rng)?;
-    let mut player = Player { plan, shared, own, last_heard: 0, work: None };
-    play(&mut crowd, &mut player, thread, threads)?;
-    finish(&mut crowd, &mut player)?;
-    crowd.recorder.open_at_end = crowd.open() as u64;
-    let mut recorder = std::mem::take(&mut crowd.recorder);
-    if let Some(work) = &mut player.work {
-        recorder.add(work.recorder());
-    }
-    say_farewell(&mut crowd)?;
-    Ok(recorder)
-}
-
-/// Connects, and does what is to be done until the run is over.
-fn play(crowd: &mut Crowd<'_>, player: &mut Player<'_>, thread: usize, threads: usize) -> io::Result<()> {
-    let Player { plan, shared, .. } = *player;
-    let (common, len, gauge) = (plan.scenario.common(), player.own.len(), &shared.gauges[thread]);
-    let at_once = common.at_once.div_ceil(threads);
-    let ramp = common.ramp.map(|rate| Pacer::new(0, rate / threads as f64));
-    let mut rest = Rest::new(plan.rest);
-    let (mut begun, mut told, mut has_counted) = (0, 0, false);
-    while !shared.is_over.load(Relaxed) {
-        let now = shared.clock.now();
-        let mut due = None;
-        if begun < len {
-            let allowed = ramp.map_or(len, |ramp| ramp.count_before(now + 1) as usize).min(len);
-            while begun < allowed && crowd.unopened() < at_once {
-                crowd.connect(begun);
-                begun += 1;
-            }
-            due = ramp.map(|ramp| ramp.due(begun as u64)).filter(|due| *due > now);
-        }
-        if !has_counted && shared.roll_call.load(Relaxed) {
-            has_counted = true;
-            player.count_hearers(crowd);
-        }
-        if player.work.is_none()
-            && let Some(beginning) = shared.beginning.get()
-        {
-            crowd.acknowledge_late();
-            player.work = Some(player.begin(beginning));
-        }
-        if let Some(work) = &mut player.work {
-            due = work.send_due(crowd, now);
-        }
-        let from = shared.clock.now();
-        let left = |now| due.map_or(GLANCE, |due| Duration::from_nanos(due.saturating_sub(now)).min(GLANCE));
-        // The system counts in milliseconds here.
-        let events = crowd.poll(
-            Duration::from_millis(left(from).as_millis() as u64),
-            due.unwrap_or(u64::MAX),
-            player,
-        )?;
-        crowd.expire();
-        gauge.tell_connections(crowd, begun);
-        gauge.tell_last_heard(player.last_heard);
-        if let Some(work) = &mut player.work {
-            gauge.tell_messages(work.recorder());
-            if player.last_heard > told + TOLD_EVERY {
-                told = player.last_heard;
-                gauge.tell_latencies(work.recorder());
-            }
-        }
-        let to = shared.clock.now();
-        let left = left(to);
-        let pause = match events {
-            _ if crowd.has_left_some() => Duration::ZERO,
-            // Less than the system can count.
-            0 if left < Duration::from_millis(1) => left,
-            _ => rest.after(to, events).min(left),
-        };
-        if !pause.is_zero() {
-            std::thread::sleep(pause);
-        }
-    }
-    Ok(())
-}
-
-/// Hears what was left until the end, if anything was.
-fn finish(crowd: &mut Crowd<'_>, player: &mut Player<'_>) -> io::Result<()> {
-    if !player.work.as_mut().is_some_and(|work| work.finish(crowd)) {
-        return Ok(());
-    }
-    let clock = player.shared.clock;
-    let (until, mut silent) = (clock.now() + FAREWELL, 0);
-    while silent < SILENT_GLANCES && clock.now() < until {
-        let events = crowd.poll(GLANCE, u64::MAX, player)?;
-        silent = if events == 0 { silent + 1 } else { 0 };
-    }
-    Ok(())
-}
-
-fn say_farewell(crowd: &mut Crowd<'_>) -> io::Result<()> {
-    crowd.say_farewell();
-    let until = crowd.clock().now() + FAREWELL;
-    while crowd.open() > 0 && crowd.clock().now() < until {
-        crowd.poll(GLANCE, u64::MAX, &mut Idle::default())?;
-    }
-    Ok(())
-}
-
-/// The clients of a thread: until the run begins they listen what kind of server it is.
-struct Player<'a> {
+/// The clients of one thread and what they do.
+pub(super) struct Worker<'a, N: Network> {
     plan: &'a Plan<'a>,
     shared: &'a Shared,
-    own: Range<usize>,
-    last_heard: u64,
-    work: Option<Box<dyn Work + 'a>>,
+    thread: usize,
+    pool: ClientPool<'a, N>,
+    dispatcher: Dispatcher<'a, N>,
+    /// Clients that have begun to connect.
+    begun: usize,
+    /// When connections are due, if there is a rate.
+    connect_rate: Option<Pacer>,
+    batching: ReadBatching,
+    part: Part,
+    /// When latencies were handed over last.
+    told: Time,
+    /// When the last step began.
+    stepped: Time,
+    longest_pause: Nanos,
 }
 
-impl<'a> Player<'a> {
-    /// Tells how many are there that are to hear something.
-    fn count_hearers(&self, crowd: &Crowd<'_>) {
-        let hearers = self.plan.scenario.common().connections.clamp(self.own.start, self.own.end);
-        for client in (self.own.start..hearers).filter(|client| crowd.is_open(client - self.own.start)) {
+/// How far a thread has come.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Connecting,
+    /// The members were counted.
+    Counted,
+    Running,
+    Finishing {
+        wait: Finish,
+        since: Time,
+        until: Time,
+    },
+    /// Waits for the others.
+    Finished,
+    Closing {
+        until: Time,
+    },
+}
+
+/// What a thread has measured.
+pub(super) struct Results {
+    pub connections: ConnectionRecorder,
+    pub messages: MessageRecorder,
+    pub other: OtherMessages,
+    pub longest_pause: Nanos,
+    pub late_greetings: u64,
+}
+
+impl<'a, N: Network + 'a> Worker<'a, N> {
+    pub fn new(plan: &'a Plan<'a>, shared: &'a Shared, thread: usize, network: N) -> Worker<'a, N> {
+        let (threads, all) = (shared.gauges.len(), plan.scenario.clients());
+        let own = thread * all / threads..(thread + 1) * all / threads;
+        let rng = StdRng::seed_from_u64(plan.seed.wrapping_add(thread as u64));
+        let is_room = plan.scenario.room().is_some();
+        Worker {
+            plan,
+            shared,
+            thread,
+            pool: ClientPool::new(plan.config, network, own.start, own.len(), rng),
+            dispatcher: Dispatcher::new(plan, shared, own),
+            begun: 0,
+            connect_rate: plan.scenario.common.connect_rate.map(|rate| Pacer::new(Time::ZERO, rate)),
+            batching: ReadBatching::new(is_room),
+            part: Part::Connecting,
+            told: Time::ZERO,
+            stepped: Time::ZERO,
+            longest_pause: Nanos::ZERO,
+        }
+    }
+
+    /// Does what is due, then waits for what comes and handles it; `false` when there is nothing more to do.
+    pub fn step(&mut self) -> io::Result<bool> {
+        let now = self.pool.network.now();
+        self.note_pause(now);
+        if !self.advance(now) {
+            return Ok(false);
+        }
+        let due = self.run_due(now);
+        let wait = Wait { at_most: TICK, due };
+        let events = self.pool.poll(wait, due.unwrap_or(Time::NEVER), &mut self.dispatcher)?;
+        self.pool.expire(&mut self.dispatcher);
+        let now = self.pool.network.now();
+        self.tell(now);
+        if !self.pool.has_left_some() {
+            let latest = self.dispatcher.workload.as_mut().map_or(Nanos::ZERO, |it| it.recorder().latest);
+            let pause = self.batching.pause(now, events, latest);
+            let pause = due.map_or(pause, |due| pause.min(due.since(now)));
+            if !pause.is_zero() {
+                self.pool.network.pause(pause);
+            }
+        }
+        Ok(true)
+    }
+
+    pub fn into_results(mut self) -> Results {
+        let messages = self.dispatcher.workload.as_mut().map(|it| std::mem::take(it.recorder()));
+        Results {
+            connections: self.pool.recorder,
+            messages: messages.unwrap_or_default(),
+            other: self.dispatcher.other,
+            longest_pause: self.longest_pause,
+            late_greetings: self.dispatcher.late_greetings,
+        }
+    }
+
+    /// A step waits no longer than a tick. One that takes longer did not get to run, or the process was stopped.
+    fn note_pause(&mut self, now: Time) {
+        if matches!(self.part, Part::Running) && self.stepped > Time::ZERO {
+            let pause = now.since(self.stepped).saturating_sub(TICK);
+            self.longest_pause = self.longest_pause.max(pause);
+        }
+        self.stepped = now;
+    }
+
+    /// Goes along with the coordinator; `false` when all is done.
+    fn advance(&mut self, now: Time) -> bool {
+        let shared = self.shared;
+        let gauge = &shared.gauges[self.thread];
+        match self.part {
+            Part::Connecting if shared.has_entered(Stage::Count) => {
+                self.dispatcher.count_members(&self.pool);
+                gauge.acknowledge(Stage::Count);
+                self.part = Part::Counted;
+            }
+            Part::Connecting => {}
+            Part::Counted if shared.has_entered(Stage::Finish) => self.finish(now),
+            Part::Counted => {
+                if let Some(beginning) = shared.beginning.get() {
+                    self.pool.acknowledge_late();
+                    self.dispatcher.begin(beginning);
+                    if let Some(interval) = self.plan.scenario.common.ping {
+                        self.pool.ping_every(interval.into());
+                    }
+                    self.part = Part::Running;
+                }
+            }
+            Part::Running if shared.has_entered(Stage::Finish) => self.finish(now),
+            Part::Running => {}
+            Part::Finishing { wait, since, until } => {
+                let is_done = match wait {
+                    Finish::Done => true,
+                    Finish::Pongs => self.pool.unanswered_pings() == 0,
+                    Finish::Silence => now.since(self.dispatcher.last_heard.max(since)) > SILENCE,
+                };
+                if is_done || now >= until {
+                    self.pool.drop_unanswered();
+                    gauge.acknowledge(Stage::Finish);
+                    self.part = Part::Finished;
+                }
+            }
+            Part::Finished => {
+                if let Some(ending) = shared.ending.get() {
+                    if let Some(workload) = &mut self.dispatcher.workload {
+                        workload.account(&self.pool, *ending);
+                    }
+                    self.pool.recorder.open_at_end = self.pool.open() as u64;
+                    self.pool.close_all();
+                    self.part = Part::Closing { until: now + CLOSE_TIMEOUT };
+                }
+            }
+            Part::Closing { until } => return self.pool.closing() > 0 && now < until,
+        }
+        true
+    }
+
+    fn finish(&mut self, now: Time) {
+        let wait = match &mut self.dispatcher.workload {
+            Some(workload) => workload.finish(&mut self.pool),
+            None => Finish::Done,
+        };
+        let until = now + self.plan.scenario.common.drain_timeout.into();
+        self.part = Part::Finishing { wait, since: now, until };
+    }
+
+    /// Connects and sends what is due; when something is due next.
+    fn run_due(&mut self, now: Time) -> Option<Time> {
+        let due = match self.part {
+            Part::Connecting => self.connect_due(now),
+            Part::Running => {
+                let workload = self.dispatcher.workload.as_mut();
+                workload.and_then(|workload| workload.run_due(&mut self.pool, now))
+            }
+            _ => None,
+        };
+        let ping = matches!(self.part, Part::Running).then(|| self.pool.send_pings()).flatten();
+        due.into_iter().chain(ping).min()
+    }
+
+    /// Begins connections: those that are due by the rate, or else as many at a time as may be under way.
+    fn connect_due(&mut self, now: Time) -> Option<Time> {
+        let (threads, common) = (self.shared.gauges.len(), &self.plan.scenario.common);
+        let len = self.dispatcher.own.len();
+        let Some(rate) = self.connect_rate else {
+            let at_a_time = common.connect_concurrency.div_ceil(threads);
+            while self.begun < len && self.pool.opening() < at_a_time {
+                self.pool.connect(self.begun, now);
+                self.begun += 1;
+            }
+            return None;
+        };
+        while self.begun < len {
+            let due = rate.due((self.begun * threads + self.thread) as u64);
+            if due > now {
+                return Some(due);
+            }
+            self.pool.connect(self.begun, due);
+            self.begun += 1;
+        }
+        None
+    }
+
+    fn tell(&mut self, now: Time) {
+        let gauge = &self.shared.gauges[self.thread];
+        gauge.tell_connections(&self.pool, self.begun, self.dispatcher.joined);
+        gauge.tell_last_heard(self.dispatcher.last_heard);
+        if let Some(workload) = &mut self.dispatcher.workload {
+            let is_sent = workload.is_sent();
+            let recorder = workload.recorder();
+            gauge.tell_messages(recorder, is_sent);
+            if now.since(self.told) >= TELL_INTERVAL {
+                self.told = now;
+                gauge.tell_latencies(recorder);
+            }
+        }
+    }
+}
+
+/// Hands what happens to the clients to the workload, and answers what is not part of it.
+struct Dispatcher<'a, N: Network> {
+    plan: &'a Plan<'a>,
+    shared: &'a Shared,
+    /// The numbers of this thread's clients among those of all threads.
+    own: Range<usize>,
+    last_heard: Time,
+    /// Present from [`Stage::Run`] on.
+    workload: Option<Box<dyn Workload<N> + 'a>>,
+    other: OtherMessages,
+    /// Clients connected when the members were counted.
+    is_member: Vec<bool>,
+    /// Clients that have received something.
+    is_greeted: Vec<bool>,
+    late_greetings: u64,
+    /// Clients that have received what the user says a joined client receives, and their number.
+    has_joined: Vec<bool>,
+    joined: usize,
+}
+
+impl<'a, N: Network + 'a> Dispatcher<'a, N> {
+    fn new(plan: &'a Plan<'a>, shared: &'a Shared, own: Range<usize>) -> Dispatcher<'a, N> {
+        Dispatcher {
+            plan,
+            shared,
+            last_heard: Time::ZERO,
+            workload: None,
+            other: OtherMessages::default(),
+            is_member: vec![false; own.len()],
+            is_greeted: vec![false; own.len()],
+            late_greetings: 0,
+            has_joined: vec![false; own.len()],
+            joined: 0,
+            own,
+        }
+    }
+
+    /// Tells how many clients are connected that are to receive messages.
+    fn count_members(&mut self, pool: &ClientPool<'_, N>) {
+        let members = self.plan.scenario.common.connections.clamp(self.own.start, self.own.end);
+        for client in (self.own.start..members).filter(|client| pool.is_open(client - self.own.start)) {
+            self.is_member[client - self.own.start] = true;
             self.shared.hearers[client % self.shared.hearers.len()].fetch_add(1, Relaxed);
         }
-        self.shared.counted.fetch_add(1, Release);
     }
 
-    fn begin(&self, Beginning { span, rooms }: &'a Beginning) -> Box<dyn Work + 'a> {
-        let Player { plan, shared, own, .. } = self;
-        let steady = plan.scenario.common().connections;
-        let room = |talk: &options::Talk| {
-            let pacer = Pacer::new(span.start, talk.rate);
-            Broadcast::new(span.clone(), pacer, self.wording(&talk.wording), own.clone(), rooms)
+    fn begin(&mut self, Beginning { span, rooms, board }: &'a Beginning) {
+        let (plan, own) = (self.plan, self.own.clone());
+        let scenario = plan.scenario;
+        let steady = scenario.common.connections;
+        let Some(message) = &scenario.message else {
+            self.workload = Some(Box::new(Idle::default()));
+            return;
         };
-        // Of this thread, those beside the steady ones.
+        let format = self.format(message);
+        let (config, is_member) = (plan.config, self.is_member.clone());
+        let room = |rate: f64, expects| {
+            let common =
+                BroadcastConfig { rooms, board, config, span: span.clone(), rate, format: format.clone() };
+            Broadcast::new(common, own.clone(), is_member.clone(), expects)
+        };
+        // Of this thread, those beside the members.
         let further = steady.clamp(own.start, own.end) - own.start..own.len();
-        match plan.scenario {
-            Scenario::Connect(_) => Box::new(Idle::default()),
-            Scenario::Echo(echo) => Box::new(Echo::new(
-                span.clone(),
-                self.wording(&echo.wording),
-                shared.clock,
-                (echo.depth, echo.rate),
-                own.clone(),
-                (plan.scenario.clients(), rooms.count()),
-            )),
-            Scenario::Broadcast(broadcast) => Box::new(room(&broadcast.talk)),
-            Scenario::Slow(slow) => Box::new(Slow::new(room(&slow.talk), further, slow.read_rate as u64)),
-            Scenario::Storm(storm) => {
-                let seed = plan.seed.wrapping_add(own.start as u64).wrapping_mul(31);
-                let jitter = storm.jitter.as_nanos() as u64;
-                Box::new(Storm::new(room(&storm.talk), span, own.len(), jitter, seed))
+        self.workload = Some(match &scenario.action {
+            Action::Connect => Box::new(Idle::default()),
+            Action::Echo { depth, rate, response_timeout } => {
+                let numbers = own.clone().map(|number| number as u32).collect();
+                let all = scenario.clients();
+                let sends = match rate {
+                    Some(rate) => Loop::Open(Schedule::new(Pacer::new(span.start, *rate), numbers, all)),
+                    None => Loop::Closed { messages: message.messages.map(|it| share(it, &own, all)) },
+                };
+                Box::new(Echo::new(
+                    (board, config),
+                    (span.clone(), format),
+                    sends,
+                    (*depth, (*response_timeout).into()),
+                    own,
+                ))
             }
-            Scenario::Churn(churn) => {
+            Action::Broadcast(it) => Box::new(room(it.rate, Expects::All)),
+            Action::SlowReaders { room: it, read_rate, .. } => {
+                Box::new(SlowReaders::new(room(it.rate, Expects::All), further, *read_rate as u64))
+            }
+            Action::Churn { room: it, churners, rate } => {
                 let first = (own.start + further.start).saturating_sub(steady);
-                Box::new(Churn::new(room(&churn.talk), further, span, churn.churn, first, churn.restless))
+                Box::new(Churn::new(room(it.rate, Expects::All), further, *rate, (first, *churners)))
             }
-        }
+            Action::Storm { room: it, jitter } => {
+                let seed = plan.seed.wrapping_add(own.start as u64).wrapping_mul(31);
+                let room = room(it.rate, Expects::WhatIsCounted);
+                Box::new(Storm::new(room, own.len(), (*jitter).into(), seed))
+            }
+        });
     }
 
-    fn wording(&self, options: &options::Wording) -> Wording {
-        let seen = if self.shared.speaks_throng.load(Relaxed) { Kind::Throng } else { Kind::Raw };
-        let dialect =
-            self.plan.dialect.clone().unwrap_or_else(|| Dialect::of(seen, self.plan.scenario.is_echo()));
-        Wording {
-            is_rewritten: dialect.is_rewritten && options.message.is_none(),
-            template: options.message.clone().unwrap_or(dialect.message),
+    fn format(&self, options: &MessageOptions) -> MessageFormat {
+        let seen = if self.shared.greeting.get().is_some() { PresetKind::Throng } else { PresetKind::Raw };
+        let is_echo = self.plan.scenario.is_echo();
+        let preset = self.plan.preset.clone().unwrap_or_else(|| Preset::of(seen, is_echo));
+        MessageFormat {
+            is_rewritten: preset.is_rewritten,
+            template: options.message.clone().unwrap_or(preset.message),
             tag: self.plan.tag,
             size: options.size,
             opcode: if options.binary { Opcode::Binary } else { Opcode::Text },
+            seed: self.plan.config.seed,
+        }
+    }
+
+    fn is_ignored(&self, payload: &[u8]) -> bool {
+        let ignored = self.plan.scenario.common.ignore.iter().map(String::as_bytes);
+        let preset = self.plan.preset.as_ref().and_then(|preset| preset.aside);
+        ignored.chain(preset).any(|text| contains(payload, text))
+    }
+
+    fn greet(&mut self, client: usize, payload: &[u8]) {
+        self.is_greeted[client] |= true;
+        if let Some(text) = &self.plan.scenario.common.joined_when
+            && !self.has_joined[client]
+            && contains(payload, text.as_bytes())
+        {
+            self.has_joined[client] = true;
+            self.joined += 1;
+        }
+        if payload.starts_with(THRONG_GREETS) {
+            self.shared.greeting.get_or_init(|| payload.to_vec());
         }
     }
 }
 
-impl Behaviour for Player<'_> {
-    fn open(&mut self, client: usize, now: u64, pen: &mut Pen<'_>) {
-        if let Some(hello) = &self.plan.hello {
-            let client = self.own.start + client;
-            let speaker = Speaker { client, room: client % self.shared.hearers.len() };
+impl<'a, N: Network + 'a> Handler for Dispatcher<'a, N> {
+    fn on_open(&mut self, client: usize, now: Time, writer: &mut FrameWriter<'_>) {
+        if let Some(template) = &self.plan.on_open {
+            let number = self.own.start + client;
+            let speaker = self.plan.config.speaker(number);
+            let marker = Marker { sender: number as u32, number: 0, due: now, lag: Nanos::ZERO };
             let mut text = Vec::new();
-            let marker = Marker { sender: client as u32, number: 0, due: now, lag: 0 };
-            hello.write(speaker, &marker, self.plan.tag, 0, &mut text);
-            pen.send(Opcode::Text, &text);
+            template.write(speaker, &marker, self.plan.tag, self.plan.config.seed, 0, &mut text);
+            writer.greet(&text);
         }
-        if let Some(work) = &mut self.work {
-            work.open(client, now, pen);
+        if let Some(workload) = &mut self.workload {
+            workload.on_open(client, now, writer);
         }
     }
 
-    fn hear(&mut self, client: usize, message: &Message<'_>, now: u64, pen: &mut Pen<'_>) {
+    fn on_message(
+        &mut self,
+        client: usize,
+        message: &Message<'_>,
+        now: Time,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool {
         self.last_heard = now;
-        if let Some(dialect) = &self.plan.dialect {
-            if let Some(answer) = dialect.answer(message.payload()) {
-                return pen.send(Opcode::Text, answer);
-            }
-            if dialect.is_aside(message.payload()) {
-                return;
-            }
+        let payload = message.payload();
+        if let Some(answer) = self.plan.preset.as_ref().and_then(|preset| preset.answer(payload)) {
+            writer.greet(answer);
+            return false;
         }
-        match &mut self.work {
-            Some(work) => work.hear(client, message, now, pen),
-            None if message.payload().starts_with(THRONG_GREETS) => {
-                self.shared.speaks_throng.store(true, Relaxed);
+        if self.is_ignored(payload) {
+            return false;
+        }
+        let is_delivery = match &mut self.workload {
+            Some(workload) => workload.on_message(client, message, now, writer),
+            None => {
+                self.greet(client, payload);
+                false
             }
-            None => {}
+        };
+        if !is_delivery {
+            if self.workload.is_some() && !self.is_greeted[client] {
+                self.late_greetings += 1;
+            }
+            self.other.add(payload);
+        }
+        self.is_greeted[client] = true;
+        is_delivery
+    }
+
+    fn on_writable(&mut self, client: usize, writer: &mut FrameWriter<'_>) {
+        if let Some(workload) = &mut self.workload {
+            workload.on_writable(client, writer);
         }
     }
 
-    fn lose(&mut self, client: usize) {
-        if let Some(work) = &mut self.work {
-            work.lose(client);
+    fn on_sent(&mut self, client: usize, messages: u32, now: Time) {
+        if let Some(workload) = &mut self.workload {
+            workload.on_sent(client, messages, now);
         }
     }
+
+    fn on_lost(&mut self, client: usize, now: Time) {
+        if let Some(workload) = &mut self.workload {
+            workload.on_lost(client, now);
+        }
+    }
+
+    fn on_left(&mut self, client: usize, now: Time) {
+        if let Some(workload) = &mut self.workload {
+            workload.on_left(client, now);
+        }
+    }
+}
+
+/// The part of `all` that the clients `own` of `clients` have.
+fn share(all: u64, own: &Range<usize>, clients: usize) -> u64 {
+    let before = |client: usize| (u128::from(all) * client as u128 / clients as u128) as u64;
+    before(own.end) - before(own.start)
+}
+
+fn contains(payload: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || payload.windows(text.len()).any(|window| window == text)
 }

@@ -1,7 +1,7 @@
-//! What a person sees while a run goes on: two lines that are drawn anew on a terminal, else a line from time to time.
-//! All of it goes to standard error, so that what the run prints stays clean.
+//! What a person sees while a run goes on: three lines that are drawn anew on a terminal, else a line from time to time.
+//! All of it goes to standard error, so that what the run prints stays clean. Nobody who reads it is no failure.
 
-use super::report::figures::{micros, rate, thousands};
+use super::report::units::{micros, rate, thousands};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::Write;
 
@@ -9,39 +9,37 @@ use std::io::Write;
 const INTERVAL: f64 = 5.0;
 /// Parts that the bar can tell apart.
 const STEPS: u64 = 1_000;
+/// Seconds that the trend shows.
+const TREND: usize = 30;
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// `connecting`, `warming up`, `measuring`, `draining`.
+pub(crate) struct Snapshot {
+    /// As in the rows of a report: `connecting`, `settling`, `warmup`, `measuring`, `draining`.
     pub phase: &'static str,
     /// Seconds since the phase began.
     pub elapsed: f64,
     /// Seconds that the phase takes, if that is known.
     pub of: Option<f64>,
+    /// Connections planned.
+    pub planned: u64,
     /// Connections open.
     pub open: u64,
-    /// Connections asked for.
-    pub wanted: u64,
     /// Connections that failed or were lost.
     pub failed: u64,
-    /// Messages sent a second.
-    pub sent_per_second: f64,
-    /// Deliveries a second.
-    pub received_per_second: f64,
-    /// Latencies so far, in microseconds; zero if there are none.
-    pub p50: f64,
-    /// Likewise.
-    pub p99: f64,
-    /// Likewise.
-    pub max: f64,
-    /// Deliveries lost.
+    /// Deliveries lost so far.
     pub lost: u64,
+    pub sent_per_second: f64,
+    pub received_per_second: f64,
+    /// Latency of the last second, in microseconds; zero if nothing was received.
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
 }
 
 /// The display of a run. It is gone when it is finished or dropped; lines that were not drawn on a terminal stay.
 #[derive(Debug)]
-pub struct Progress(Display);
+pub(crate) struct Progress(Display);
 
 #[derive(Debug)]
 enum Display {
@@ -49,12 +47,14 @@ enum Display {
     Lines(Lines),
 }
 
-/// A bar with the state of the connections beside it, and a line of figures.
+/// A bar with the state of the connections beside it, a line of rates and one of latency.
 #[derive(Debug)]
 struct Drawn {
     bars: MultiProgress,
     state: ProgressBar,
-    figures: ProgressBar,
+    rates: ProgressBar,
+    latency: ProgressBar,
+    trend: Trend,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +64,14 @@ struct Lines {
     at: f64,
 }
 
+/// The p99 of the last seconds.
+#[derive(Debug, Default)]
+struct Trend {
+    /// The second of the last value, with its phase.
+    second: (&'static str, u64),
+    values: Vec<f64>,
+}
+
 impl Progress {
     /// Draws if standard error is a terminal that can, in colour unless `NO_COLOR` is set.
     pub fn new() -> Progress {
@@ -71,24 +79,34 @@ impl Progress {
         if bars.is_hidden() {
             return Progress(Display::Lines(Lines::default()));
         }
-        let state = bars.add(ProgressBar::new(STEPS).with_style(style("{bar:12.cyan/dim} {wide_msg}")));
-        let figures = bars.add(ProgressBar::new(STEPS).with_style(style("{wide_msg}")));
-        Progress(Display::Drawn(Drawn { bars, state, figures }))
+        let line = |template: &str| bars.add(ProgressBar::new(STEPS).with_style(style(template)));
+        let state = line("{bar:12.cyan/dim} {wide_msg}");
+        let (rates, latency) = (line("{wide_msg}"), line("{wide_msg}"));
+        Progress(Display::Drawn(Drawn { bars, state, rates, latency, trend: Trend::default() }))
     }
 
-    /// Shows where the run stands; to be called some times a second.
+    /// Shows where the run stands; to be called some times per second.
     pub fn show(&mut self, snapshot: &Snapshot) {
         match &mut self.0 {
             Display::Drawn(drawn) => {
+                drawn.trend.take(snapshot);
                 drawn.state.set_position((snapshot.share() * STEPS as f64) as u64);
                 drawn.state.set_message(snapshot.state());
-                drawn.figures.set_message(snapshot.figures());
+                drawn.rates.set_message(snapshot.rates());
+                drawn.latency.set_message(format!("{}  {}", snapshot.latency(), drawn.trend.line()));
             }
-            Display::Lines(lines) => {
-                if lines.is_due(snapshot) {
-                    // Nobody reads it: no reason to stop the run.
-                    let _ = writeln!(std::io::stderr(), "{}", snapshot.line());
-                }
+            Display::Lines(lines) => lines.show(snapshot, &mut std::io::stderr()),
+        }
+    }
+
+    /// Prints a line that stays.
+    pub fn note(&mut self, line: &str) {
+        match &mut self.0 {
+            Display::Drawn(drawn) => {
+                let _ = drawn.bars.println(line);
+            }
+            Display::Lines(_) => {
+                let _ = writeln!(std::io::stderr(), "{line}");
             }
         }
     }
@@ -96,8 +114,9 @@ impl Progress {
     /// Takes the display away.
     pub fn finish(self) {
         if let Display::Drawn(drawn) = self.0 {
-            drawn.state.finish_and_clear();
-            drawn.figures.finish_and_clear();
+            for bar in [drawn.state, drawn.rates, drawn.latency] {
+                bar.finish_and_clear();
+            }
             let _ = drawn.bars.clear();
         }
     }
@@ -110,6 +129,13 @@ impl Default for Progress {
 }
 
 impl Lines {
+    fn show(&mut self, snapshot: &Snapshot, to: &mut impl Write) {
+        if self.is_due(snapshot) {
+            // `eprintln!` would panic if it is closed or full.
+            let _ = writeln!(to, "{}", snapshot.line());
+        }
+    }
+
     fn is_due(&mut self, snapshot: &Snapshot) -> bool {
         let is_due = snapshot.phase != self.phase || snapshot.elapsed - self.at >= INTERVAL;
         if is_due {
@@ -119,49 +145,77 @@ impl Lines {
     }
 }
 
+impl Trend {
+    /// Takes one value for each second in which something was received.
+    fn take(&mut self, snapshot: &Snapshot) {
+        let second = (snapshot.phase, snapshot.elapsed as u64);
+        if second == self.second || snapshot.p99 <= 0.0 {
+            return;
+        }
+        self.second = second;
+        if self.values.len() == TREND {
+            self.values.remove(0);
+        }
+        self.values.push(snapshot.p99);
+    }
+
+    /// Bars from zero to the greatest.
+    fn line(&self) -> String {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let greatest = self.values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let bar = |value: &f64| BARS[((value / greatest * 8.0).ceil() as usize).clamp(1, 8) - 1];
+        self.values.iter().map(bar).collect()
+    }
+}
+
 impl Snapshot {
     /// How much of the phase is done.
     fn share(&self) -> f64 {
         let (done, all) = match self.of {
             Some(of) => (self.elapsed, of),
-            None => (self.open as f64, self.wanted as f64),
+            None => (self.open as f64, self.planned as f64),
         };
         if all > 0.0 { (done / all).clamp(0.0, 1.0) } else { 0.0 }
     }
 
     fn state(&self) -> String {
+        let phase = if self.phase == "warmup" { "warming up" } else { self.phase };
         let of = self.of.map_or(String::new(), |of| format!("/{}", (of * 10.0).round() / 10.0));
-        let mut text = format!("{} {}{of} s, {}", self.phase, self.elapsed as u64, thousands(self.open));
-        if self.open < self.wanted {
-            text += &format!("/{}", thousands(self.wanted));
+        let mut text = format!("{phase} {}{of} s, {}", self.elapsed as u64, thousands(self.open));
+        if self.open < self.planned {
+            text += &format!("/{}", thousands(self.planned));
         }
         text += " open";
-        for (count, name) in [(self.failed, "failed"), (self.lost, "lost")] {
-            if count > 0 {
-                text += &format!(", {} {name}", thousands(count));
-            }
+        if self.failed > 0 {
+            text += &format!(", {} failed", thousands(self.failed));
         }
         text
     }
 
     /// Empty if the run has had no messages.
-    fn figures(&self) -> String {
-        let mut figures = Vec::new();
-        if self.sent_per_second > 0.0 || self.received_per_second > 0.0 || self.max > 0.0 {
-            figures.push(format!("{} sent", rate(self.sent_per_second)));
-            figures.push(format!("{} received", rate(self.received_per_second)));
+    fn rates(&self) -> String {
+        if self.sent_per_second <= 0.0 && self.received_per_second <= 0.0 && self.max <= 0.0 {
+            return String::new();
         }
-        if self.max > 0.0 {
-            let latencies = [("p50", self.p50), ("p99", self.p99), ("max", self.max)];
-            figures.extend(latencies.map(|(name, latency)| format!("{name} {}", micros(latency))));
+        let mut text =
+            format!("sent {}, received {}", rate(self.sent_per_second), rate(self.received_per_second));
+        if self.lost > 0 {
+            text += &format!(", lost {}", thousands(self.lost));
         }
-        figures.join(", ")
+        text
+    }
+
+    fn latency(&self) -> String {
+        if self.max <= 0.0 {
+            return String::new();
+        }
+        format!("p50 {}, p99 {}, max {}", micros(self.p50), micros(self.p99), micros(self.max))
     }
 
     fn line(&self) -> String {
-        let figures = self.figures();
-        let between = if figures.is_empty() { "" } else { "; " };
-        format!("{}{between}{figures}", self.state())
+        let parts = [self.state(), self.rates(), self.latency()];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("; ")
     }
 }
 
@@ -172,14 +226,15 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
 
     fn busy() -> Snapshot {
         Snapshot {
-            phase: "warming up",
+            phase: "warmup",
             elapsed: 119.9,
             of: Some(120.0),
             open: 99_876,
-            wanted: 100_000,
+            planned: 100_000,
             failed: 124,
             sent_per_second: 12_345.6,
             received_per_second: 1_234_567.8,
@@ -191,33 +246,32 @@ mod tests {
     }
 
     #[test]
-    fn both_lines_fit_80_columns_in_a_large_run() {
+    fn each_line_fits_80_columns_in_a_large_run() {
         let snapshot = busy();
-        let state = "warming up 119/120 s, 99,876/100,000 open, 124 failed, 12,345 lost";
-        let figures = "12,346/s sent, 1,234,568/s received, p50 123 µs, p99 12.3 ms, max 1.23 s";
-        assert_eq!(snapshot.state(), state);
-        assert_eq!(snapshot.figures(), figures);
-        let bar = 12 + 1;
-        assert!(bar + state.chars().count() <= 80 && figures.chars().count() <= 80);
-        assert_eq!(snapshot.line(), format!("{state}; {figures}"));
+        assert_eq!(snapshot.state(), "warming up 119/120 s, 99,876/100,000 open, 124 failed");
+        assert_eq!(snapshot.rates(), "sent 12,346/s, received 1,234,568/s, lost 12,345");
+        assert_eq!(snapshot.latency(), "p50 123 µs, p99 12.3 ms, max 1.23 s");
+        let (bar, trend) = (12 + 1, 2 + TREND);
+        assert!(bar + snapshot.state().chars().count() <= 80);
+        assert!(snapshot.latency().chars().count() + trend <= 80);
     }
 
     #[test]
     fn what_there_is_none_of_is_not_mentioned() {
         let snapshot =
-            Snapshot { phase: "connecting", elapsed: 2.5, open: 10, wanted: 10, ..Snapshot::default() };
+            Snapshot { phase: "connecting", elapsed: 2.5, open: 10, planned: 10, ..Snapshot::default() };
         assert_eq!(snapshot.line(), "connecting 2 s, 10 open");
     }
 
     #[test]
     fn a_run_that_stands_still_says_so() {
         let snapshot = Snapshot { sent_per_second: 0.0, received_per_second: 0.0, ..busy() };
-        assert!(snapshot.figures().starts_with("0/s sent, 0/s received, p50"));
+        assert!(snapshot.line().contains("; sent 0/s, received 0/s, lost 12,345; p50"));
     }
 
     #[test]
     fn the_bar_counts_seconds_or_else_connections() {
-        let share = |of, open| Snapshot { elapsed: 3.0, of, open, wanted: 8, ..Snapshot::default() }.share();
+        let share = |of, open| Snapshot { elapsed: 3.0, of, open, planned: 8, ..Snapshot::default() }.share();
         assert_eq!(share(Some(12.0), 8), 0.25);
         assert_eq!(share(Some(2.0), 8), 1.0);
         assert_eq!(share(None, 4), 0.5);
@@ -239,5 +293,24 @@ mod tests {
         .map(|(phase, elapsed)| lines.is_due(&Snapshot { phase, elapsed, ..Snapshot::default() }))
         .into();
         assert_eq!(due, [true, false, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn the_trend_has_a_bar_for_each_second_and_the_last_ones_only() {
+        let mut trend = Trend::default();
+        let at = |elapsed, p99| Snapshot { phase: "measuring", elapsed, p99, ..Snapshot::default() };
+        for (elapsed, p99) in [(1.0, 0.0), (1.1, 10.0), (1.9, 99.0), (2.0, 80.0), (3.0, 40.0)] {
+            trend.take(&at(elapsed, p99));
+        }
+        assert_eq!(trend.line(), "▁█▄");
+        (10..100).for_each(|second| trend.take(&at(f64::from(second), 1.0)));
+        assert_eq!(trend.line(), "█".repeat(TREND));
+    }
+
+    #[test]
+    fn a_standard_error_that_is_full_stops_nothing() {
+        let mut full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        assert!(writeln!(full, "a line").is_err());
+        Lines::default().show(&busy(), &mut full);
     }
 }

@@ -1,4 +1,4 @@
-//! Whole distributions as an interval log of HdrHistogram, which its own tools read, merge and plot.
+//! Histograms as an HdrHistogram interval log, which other tools read, merge and plot.
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
@@ -6,11 +6,18 @@ use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-/// Writes histograms of nanoseconds, each with its tag (`corrected`, `raw`). A tag has no comma, blank or line break;
-/// one that has is left out.
+/// The tag of the times since messages were due.
+pub(crate) const LATENCY: &str = "latency";
+/// The tag of the times since messages were sent.
+pub(crate) const SERVICE_TIME: &str = "service_time";
+
+/// Nanoseconds in the unit of Interval_Max: other writers of the format put milliseconds there.
+const INTERVAL_MAX_UNIT: f64 = 1e6;
+
+/// Writes histograms of nanoseconds, each with its tag ([`LATENCY`], [`SERVICE_TIME`]).
 ///
-/// The run began at `started`, and `measured` is the part of it that the histograms tell of.
-pub fn log(
+/// The run began at `started`; `measured` is the part of it that the histograms cover.
+pub(crate) fn log(
     started: SystemTime,
     measured: Range<Duration>,
     histograms: &[(&str, &Histogram<u64>)],
@@ -19,9 +26,10 @@ pub fn log(
     let mut serializer = V2DeflateSerializer::new();
     let mut writer = IntervalLogWriterBuilder::new()
         .add_comment("[Histogram log format version 1.3]")
-        .add_comment("Values are nanoseconds.")
+        .add_comment("Values are nanoseconds, Interval_Max is in milliseconds.")
         .with_start_time(started)
         .with_base_time(started)
+        .with_max_value_divisor(INTERVAL_MAX_UNIT)
         .begin_log_with(&mut log, &mut serializer)?;
     let length = measured.end.saturating_sub(measured.start);
     for &(tag, histogram) in histograms {
@@ -50,11 +58,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_with_its_tags_and_times() {
-        let corrected = histogram(&[1_000, 2_000_000, 59_000_000_000]);
-        let raw = histogram(&[900, 1_500_000]);
+        let latency = histogram(&[1_000, 2_000_000, 59_000_000_000]);
+        let service_time = histogram(&[900, 1_500_000]);
         let seconds = |seconds| Duration::from_secs(seconds);
         let started = SystemTime::UNIX_EPOCH + STARTED;
-        let log = log(started, seconds(7)..seconds(37), &[("corrected", &corrected), ("raw", &raw)]);
+        let log =
+            log(started, seconds(7)..seconds(37), &[(LATENCY, &latency), (SERVICE_TIME, &service_time)]);
         let log = log.expect("both can be written");
 
         let entries: Vec<LogEntry> =
@@ -63,13 +72,13 @@ mod tests {
             panic!("{entries:?}");
         };
         assert_eq!((*start, *base), (STARTED, STARTED));
-        let expected = [("corrected", corrected), ("raw", raw)];
+        let expected = [(LATENCY, latency), (SERVICE_TIME, service_time)];
         assert_eq!(histograms.len(), expected.len());
         for (entry, (tag, histogram)) in histograms.iter().zip(expected) {
             let LogEntry::Interval(interval) = entry else { panic!("{entry:?}") };
             assert_eq!(interval.tag().map(|tag| tag.as_str()), Some(tag));
             assert_eq!((interval.start_timestamp(), interval.duration()), (seconds(7), seconds(30)));
-            assert_eq!(interval.max(), histogram.max() as f64);
+            assert_eq!(interval.max(), (histogram.max() as f64 / 1e3).round() / 1e3);
             let bytes = STANDARD.decode(interval.encoded_histogram()).expect("base64");
             let read: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).expect("a histogram");
             assert_eq!(read, histogram);
@@ -81,9 +90,10 @@ mod tests {
         let log = log(SystemTime::UNIX_EPOCH + STARTED, Duration::ZERO..Duration::ZERO, &[]);
         let head = [
             "#[Histogram log format version 1.3]",
-            "#Values are nanoseconds.",
+            "#Values are nanoseconds, Interval_Max is in milliseconds.",
             "#[StartTime: 1795260600.250 (seconds since epoch)]",
             "#[BaseTime: 1795260600.250 (seconds since epoch)]",
+            "#[MaxValueDivisor: 1000000.000]",
             "",
         ];
         assert_eq!(log.expect("there is nothing to go wrong"), head.join("\n"));

@@ -1,265 +1,282 @@
-//! What a run found: the report, and the forms in which people and programs read it.
+//! The report of a run and its output formats.
+//!
+//! A figure is listed once, in [`figure`]: its name for `--expect`, its label, its unit, which direction is better and
+//! where it is shown. The outputs ([`table`], [`html`], [`compare`], [`expect`]) walk that list.
 
-mod chart;
-pub mod compare;
-pub mod csv;
-pub mod expect;
-pub(super) mod figures;
-pub mod hdr;
-pub mod html;
+pub(crate) mod compare;
+pub(crate) mod csv;
+pub(crate) mod expect;
+mod figure;
+pub(crate) mod hdr;
+pub(crate) mod html;
+mod latency;
 #[cfg(test)]
-pub(super) mod sample;
-pub mod table;
+pub(crate) mod sample;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod units;
+mod verdict;
 
-use hdrhistogram::Histogram;
+pub(crate) use latency::Latency;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of the JSON report. It counts up when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
+/// The version of the JSON report. It is increased when a field is removed or changes its meaning.
+pub(crate) const SCHEMA: u32 = 2;
 
-/// A report, as it is written in JSON. Times are in seconds, latencies in microseconds, memory in bytes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
-    /// [`SCHEMA`].
+/// How often something happened, by cause.
+pub(crate) type Causes = BTreeMap<String, u64>;
+
+/// A report as it is written in JSON. Times are in seconds, latencies in microseconds, memory in bytes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
     pub schema: u32,
-    /// The version of throng that made it.
+    /// The version of throng that made the report.
     pub throng: String,
-    /// When the run began, by RFC 3339.
+    /// When the run began (RFC 3339).
     pub started: String,
-    /// `connect`, `echo`, `broadcast` …
     pub scenario: String,
-    /// The server.
     pub url: String,
-    /// The settings of the run by the name of their flag, defaults included.
+    /// The command line that repeats the run; secrets are shown as `…`.
+    pub command: String,
+    /// The settings by the name of their flag, defaults included.
     pub settings: BTreeMap<String, String>,
-    /// What it ran on.
     pub machine: Machine,
-    /// Whether the figures are the server's: not if the client could not keep up.
+    /// Whether the figures describe the server. They do not if the plan was not carried out or the client was the limit.
     pub is_valid: bool,
-    /// What to know before any figure, in sentences.
+    /// Why the run is not valid, in sentences.
+    pub invalid: Vec<String>,
     pub warnings: Vec<String>,
-    /// Ended by the user before its time.
-    pub interrupted: bool,
-    /// What was measured took so long, without warming up.
+    /// The signal that ended the run early.
+    pub interrupted: Option<String>,
+    /// Length of the measured window.
     pub seconds: f64,
-    /// Of connections.
+    /// How long the client waited for deliveries after the last message was sent.
+    pub drain_seconds: f64,
     pub connections: Connections,
-    /// Of messages, if the scenario has any.
+    /// Absent if the scenario sends no messages.
     pub messages: Option<Messages>,
-    /// From when a message was due until it came: free of coordinated omission. Absent in a closed loop, which has
-    /// no plan.
+    /// From when a message was due until it arrived. Absent in a closed loop, which has no plan.
     pub latency: Option<Latency>,
-    /// From when a message was sent until it came.
-    pub latency_raw: Option<Latency>,
-    /// How everybody came back, if all were cut off.
-    #[serde(default)]
+    /// From when a message was sent until it arrived.
+    pub service_time: Option<Latency>,
+    /// How members recovered after a storm.
     pub recovery: Option<Recovery>,
-    /// What the run cost the client, and how true its clock was.
     pub client: Client,
-    /// What it cost the server, if its process was named.
+    /// Absent unless the server's process was named.
     pub server: Option<Server>,
-    /// What happened in each second of the run.
     pub rows: Vec<Row>,
+    pub search: Option<Search>,
+    pub expectations: Vec<Outcome>,
+}
+
+/// Whether an expectation is met.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub text: String,
+    pub is_met: bool,
+    /// A sentence if it is not met.
+    pub why: Option<String>,
+}
+
+impl Report {
+    /// Whether any message was due, or sent in a closed loop, while it was measured.
+    pub fn has_measured_messages(&self) -> bool {
+        self.latency.is_some() || self.service_time.is_some()
+    }
 }
 
 /// The machine of the client.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Machine {
-    /// Name and release of the system.
+pub(crate) struct Machine {
+    /// Name and release of the operating system.
     pub system: String,
-    /// Model of the processor.
     pub processor: String,
     /// Cores that the client may use.
     pub cores: usize,
-    /// Bytes.
     pub memory: u64,
 }
 
-/// What became of connections.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Connections {
-    /// Asked for.
-    pub wanted: u64,
-    /// Whose handshake was answered well.
+pub(crate) struct Connections {
+    /// Of the first wave, as are `opened`, `per_second` and `handshake`.
+    pub planned: u64,
     pub opened: u64,
-    /// Open when the run ended, before it closed them.
     pub open_at_end: u64,
-    /// Never opened, by cause.
-    pub failed: BTreeMap<String, u64>,
-    /// Opened and lost during the run, by cause.
-    pub lost: BTreeMap<String, u64>,
-    /// Opened a second while connecting.
+    pub failed: Causes,
+    /// Opened, and lost during the run.
+    pub lost: Causes,
+    /// Opened per second while connecting.
     pub per_second: f64,
-    /// From the beginning of the connection until the handshake was answered.
+    /// From the start of the connection until the handshake was answered.
+    pub handshake: Option<Latency>,
+    pub reconnects: Option<Reconnects>,
+}
+
+/// Connections that were opened again after the first wave.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Reconnects {
+    pub begun: u64,
+    pub opened: u64,
+    pub failed: Causes,
     pub handshake: Option<Latency>,
 }
 
-/// What became of messages.
+/// Counts are of the whole run, rates of the measured window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Messages {
-    /// Planned a second, of all senders together; none in a closed loop.
+pub(crate) struct Messages {
+    /// Messages per second of all senders; none in a closed loop.
     pub planned_rate: Option<f64>,
-    /// Sent, warm-up included, as are the counts that follow.
+    /// Messages due by the plan; in a closed loop those sent.
+    pub planned: u64,
     pub sent: u64,
-    /// Deliveries that were to come of these.
+    pub sent_in_time: u64,
+    /// Due and never sent.
+    pub unsent: Causes,
+    /// Deliveries that should have arrived.
     pub expected: u64,
-    /// Deliveries that came.
     pub received: u64,
-    /// Deliveries that did not come.
+    /// Expected and not received.
     pub lost: u64,
-    /// Deliveries that came once too often.
     pub duplicated: u64,
-    /// Deliveries that came after a later one of the same sender.
     pub reordered: u64,
-    /// Deliveries to members of another room than the one where it was said.
-    #[serde(default)]
+    /// Deliveries further out of order than the audit remembers: they may be duplicates.
+    pub unknown: u64,
+    /// Confirmations to the sender that carry its text and are no delivery.
+    pub acknowledged: u64,
+    /// Deliveries to a member of another room.
     pub strayed: u64,
-    /// Deliveries whose content was not what was sent.
     pub damaged: u64,
-    /// Sent a second while measured.
+    /// Deliveries of the same content in another form, such as JSON that the server wrote anew.
+    pub rewritten: u64,
+    /// Messages that were not answered within the response timeout.
+    pub timed_out: u64,
     pub sent_per_second: f64,
-    /// Deliveries a second while measured.
     pub received_per_second: f64,
-    /// Payload bytes received a second while measured.
+    /// Payload bytes received per second.
     pub bytes_per_second: f64,
+    /// Received messages that are no delivery.
+    pub other: Vec<Other>,
 }
 
-/// How members came back that all had lost their connection.
+/// A kind of message that is no delivery.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Recovery {
-    /// That were cut off.
+pub(crate) struct Other {
+    /// The first message of this kind, cut.
+    pub sample: String,
+    pub count: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Recovery {
+    /// Members whose connection was cut.
     pub members: u64,
-    /// Whose connection was opened again.
+    /// Members whose connection was opened again.
     pub back: u64,
-    /// That heard what was said after the storm.
+    /// Members that received a message sent after the storm.
     pub served: u64,
-    /// From the storm until a connection was open again.
     pub until_back: Option<Latency>,
-    /// From the storm until a member heard something that was said after it.
     pub until_served: Option<Latency>,
 }
 
-/// A distribution of latencies.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Latency {
-    /// How many were measured.
-    pub count: u64,
-    /// The least.
-    pub min: f64,
-    /// The mean.
-    pub mean: f64,
-    /// Half took no longer.
-    pub p50: f64,
-    /// Nine of ten.
-    pub p90: f64,
-    /// 95 of 100.
-    pub p95: f64,
-    /// 99 of 100.
-    pub p99: f64,
-    /// 999 of 1,000.
-    pub p999: f64,
-    /// The greatest.
-    pub max: f64,
-    /// The whole distribution: pairs of a share from 0 to 1, and what that share did not exceed.
-    pub curve: Vec<(f64, f64)>,
-}
-
-/// What a run cost the client.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Client {
-    /// CPU seconds while measured.
+pub(crate) struct Client {
+    /// CPU seconds in user code, as measured.
     pub user: f64,
-    /// Likewise, in the kernel.
+    /// CPU seconds in the kernel.
     pub system: f64,
-    /// CPU microseconds for each delivery.
-    pub per_delivery: Option<f64>,
-    /// Share of the time for which the busiest thread had a core.
-    pub busiest_thread: f64,
-    /// Share of the time for which it waited for one that others had.
-    #[serde(default)]
-    pub waited: f64,
+    /// CPU microseconds.
+    pub cpu_per_delivery: Option<f64>,
+    /// Share of the time for which the busiest thread ran.
+    pub busiest_thread: Option<f64>,
+    /// Share of the time for which it was ready and waited for a core.
+    pub waited: Option<f64>,
+    /// The longest time for which the client did not run at all.
+    pub paused: f64,
+    /// How long a cgroup's CPU limit held the client back.
+    pub throttled: Option<f64>,
     /// How late messages were sent.
     pub lag: Option<Latency>,
-    /// Seconds that it takes to ask the clock.
+    /// Seconds that reading the clock takes.
     pub clock: f64,
-    /// Its memory for each connection.
-    pub memory_per_connection: f64,
+    pub memory_per_connection: Option<f64>,
+    /// Memory of the audit of order and duplicates.
+    pub audit_memory: u64,
 }
 
-/// What a run cost the server.
+/// The server's process. A figure that could not be read is absent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Server {
-    /// Its process.
+pub(crate) struct Server {
     pub pid: u32,
-    /// CPU seconds while measured.
-    pub user: f64,
-    /// Likewise, in the kernel.
-    pub system: f64,
-    /// CPU microseconds for each delivery.
-    pub per_delivery: Option<f64>,
-    /// Share of the time for which its busiest thread had a core.
-    #[serde(default)]
-    pub busiest_thread: f64,
-    /// Share of the time for which that waited for one that others had.
-    #[serde(default)]
-    pub waited: f64,
-    /// CPU microseconds for each connection while connecting.
-    pub per_connection: f64,
-    /// Its memory before anybody had come.
-    pub memory_before: u64,
-    /// At its peak.
-    pub memory_peak: u64,
-    /// When the run ended, before connections were closed.
-    pub memory_after: u64,
-    /// Its growth for each connection while they were idle.
-    pub memory_per_connection: f64,
+    /// CPU seconds in user code.
+    pub user: Option<f64>,
+    /// CPU seconds in the kernel.
+    pub system: Option<f64>,
+    /// CPU microseconds.
+    pub cpu_per_delivery: Option<f64>,
+    pub busiest_thread: Option<f64>,
+    pub waited: Option<f64>,
+    /// CPU microseconds while connecting.
+    pub cpu_per_connection: Option<f64>,
+    /// Before the first connection.
+    pub memory_before: Option<u64>,
+    pub memory_peak: Option<u64>,
+    /// At the end of the run, before connections were closed.
+    pub memory_after: Option<u64>,
+    /// Growth per connection while they were idle.
+    pub memory_per_connection: Option<f64>,
 }
 
-/// One second of a run.
+/// About one second of a run; it ends early where a phase ends.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Row {
-    /// Seconds since the run began, at the end of this one.
+pub(crate) struct Row {
+    /// Seconds since the run began.
+    pub from: f64,
+    /// Where the row ends, in seconds since the run began.
     pub at: f64,
-    /// `connecting`, `warming up`, `measuring`, `draining`.
+    /// `connecting`, `settling`, `warmup`, `measuring` or `draining`.
     pub phase: String,
-    /// Connections open then.
+    /// Open at the end of the row.
     pub open: u64,
-    /// Connections that failed or were lost in it.
+    /// Connections that failed or were lost.
     pub failed: u64,
-    /// Messages sent in it.
     pub sent: u64,
-    /// Deliveries in it.
     pub received: u64,
-    /// Latencies of what came in it; zero if nothing did.
-    pub p50: f64,
-    /// Likewise.
-    pub p99: f64,
-    /// Likewise.
-    pub max: f64,
+    /// Latency of what was received.
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
 }
 
-impl Latency {
-    /// Of a histogram of nanoseconds; `None` if it is empty.
-    pub fn of(histogram: &Histogram<u64>) -> Option<Latency> {
-        if histogram.is_empty() {
-            return None;
-        }
-        let micros = |nanos: u64| nanos as f64 / 1e3;
-        let at = |quantile| micros(histogram.value_at_quantile(quantile));
-        let curve =
-            histogram.iter_quantiles(5).map(|step| (step.quantile(), micros(step.value_iterated_to())));
-        Some(Latency {
-            count: histogram.len(),
-            min: micros(histogram.min()),
-            mean: histogram.mean() / 1e3,
-            p50: at(0.5),
-            p90: at(0.9),
-            p95: at(0.95),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: micros(histogram.max()),
-            curve: curve.collect(),
-        })
-    }
+/// A search for the highest load.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Search {
+    /// What was varied: `rate` or `connections`.
+    pub load: String,
+    pub conditions: Vec<String>,
+    /// The highest load at which all conditions held.
+    pub highest: Option<f64>,
+    /// Why the search ended, in a sentence.
+    pub ended: String,
+    pub steps: Vec<Step>,
+}
+
+/// One run of a search.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub load: f64,
+    pub holds: bool,
+    /// Why it does not hold.
+    pub why: Option<String>,
+    pub sent_per_second: Option<f64>,
+    pub received_per_second: Option<f64>,
+    /// Share of the expected deliveries, from 0 to 1.
+    pub loss: Option<f64>,
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub opened: u64,
+    pub failed: u64,
+    pub is_valid: bool,
 }

@@ -1,408 +1,624 @@
-//! What a person sees when a run has ended: at most 80 columns, and what must not be overlooked first.
+//! The table that a terminal shows when a run has ended. Caveats come first, and the last line repeats the verdict, since
+//! the beginning may have scrolled away.
 
-use super::figures::{bytes, micros, percent, rate, short, thousands};
-use super::{Client, Connections, Latency, Messages, Recovery, Report, Server};
-use std::collections::BTreeMap;
+use super::figure::{
+    ABSENT, DISTRIBUTIONS, Distribution, Figure, Place, STATISTICS, Section, Shape, Statistic, Value,
+};
+use super::text::{Terminal, clean, cut, length, wrap};
+use super::units::{micros, percent, rate, short, thousands};
+use super::verdict::Verdict;
+use super::{Latency, Report, Search, Step};
 
-/// Columns of a terminal that everybody has.
-pub(super) const WIDTH: usize = 80;
-/// Of the names of rows, in all sections.
-const NAMES: usize = 13;
-/// Of counts, right of a name.
-const COUNTS: usize = 14;
-/// Of other columns, at least.
-const COLUMNS: usize = 9;
+/// Columns of the names of rows.
+const NAMES: usize = 15;
+/// Columns of counts, right of a name.
+const COUNTS: usize = 12;
+/// Columns that a note to the right of figures needs; else it goes below.
+const LEAST_NOTE: usize = 24;
+/// Lines of the spread.
+const BUCKETS: usize = 5;
+/// Lines of the spread where the terminal is short.
+const FEW_BUCKETS: usize = 3;
+/// A spread of fewer values says less than the percentiles.
+const LEAST_COUNT: u64 = 20;
+/// Percentiles that are left out, in this order, where a line is short.
+const DROPPED_FIRST: [&str; 7] = ["p75", "mean", "min", "p95", "p90", "p99.9", "p50"];
 
 const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
+const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// The report as text. With `colour`, warnings and faults are told by colour too.
-pub fn table(report: &Report, colour: bool) -> String {
-    let mut table = Table { text: String::new(), colour };
-    if !report.is_valid {
-        table.line(
-            "INVALID: the client could not keep up; the figures below are not the server's.",
-            Some(RED),
-        );
+/// Figures of the cost that are left out first where the terminal is short.
+const DROPPED_COSTS: [&str; 3] = ["server-cpu-per-connection", "server-waited", "client-waited"];
+
+/// How much is shown. What is left out describes a valid run; faults are always shown.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Detail {
+    All,
+    /// A smaller spread, and no handshakes beside messages.
+    Less,
+    /// Also no spread, and fewer figures of the cost.
+    Little,
+    /// Also no blank lines between sections.
+    Least,
+}
+
+/// The report as text. If the terminal has too few lines, the least useful ones are left out.
+pub(crate) fn table(report: &Report, terminal: Terminal) -> String {
+    let mut text = String::new();
+    for detail in [Detail::All, Detail::Less, Detail::Little, Detail::Least] {
+        text = render(report, terminal, detail);
+        // The prompt takes a line.
+        if terminal.height.is_none_or(|height| text.lines().count() < height) {
+            break;
+        }
     }
-    for warning in &report.warnings {
-        table.paragraph("", &format!("warning: {warning}"), Some(YELLOW));
+    text
+}
+
+fn render(report: &Report, terminal: Terminal, detail: Detail) -> String {
+    let mut table = Table { text: String::new(), terminal, detail };
+    table.caveats(report);
+    if let Some(search) = &report.search {
+        table.search(search, report);
     }
-    if !table.text.is_empty() {
-        table.line("", None);
+    let title = format!(
+        "{} on {}, measured for {} s{}",
+        report.scenario,
+        report.url,
+        short(report.seconds),
+        report.interrupted.as_ref().map_or(String::new(), |signal| format!(", interrupted by {signal}"))
+    );
+    table.paragraph("", &title, Some(BOLD));
+    table.line("", None);
+    for section in [Section::Connections, Section::Messages, Section::Storm] {
+        table.section(section, report);
     }
-    let interrupted = if report.interrupted { ", interrupted" } else { "" };
-    let title = format!("{} on {}, {} s{interrupted}", report.scenario, report.url, short(report.seconds));
-    table.paragraph("", &title, None);
-    table.connections(&report.connections);
-    if let Some(messages) = &report.messages {
-        table.messages(messages);
-    }
-    if let Some(recovery) = &report.recovery {
-        table.recovery(recovery);
-    }
+    table.other_messages(report);
     table.latency(report);
+    table.spread(report);
     table.cost(report);
+    table.verdict(report);
     table.text
 }
 
 struct Table {
     text: String,
-    colour: bool,
+    terminal: Terminal,
+    detail: Detail,
 }
 
 impl Table {
-    fn connections(&mut self, connections: &Connections) {
-        self.heading("connections");
-        let handshake = connections.handshake.as_ref().map_or(String::new(), |handshake| {
-            format!("; handshake p50 {}, p99 {}", micros(handshake.p50), micros(handshake.p99))
-        });
-        self.count("wanted", connections.wanted, "", None);
-        self.count("opened", connections.opened, &(rate(connections.per_second) + &handshake), None);
-        self.causes("failed", &connections.failed);
-        self.causes("lost", &connections.lost);
-        self.count("open at end", connections.open_at_end, "", None);
+    /// The head of a section.
+    fn head(&mut self, head: &str) {
+        if self.detail != Detail::Least && !self.text.ends_with("\n\n") {
+            self.line("", None);
+        }
+        self.line(head, Some(BOLD));
     }
 
-    fn recovery(&mut self, recovery: &Recovery) {
-        let until = |latency: &Option<Latency>| {
-            latency.as_ref().map_or(String::new(), |latency| {
-                format!("half after {}, the last after {}", micros(latency.p50), micros(latency.max))
-            })
+    /// Why the run is not valid, and warnings.
+    fn caveats(&mut self, report: &Report) {
+        if !report.is_valid {
+            self.paragraph("", "INVALID: the figures below do not describe the server.", Some(RED));
+        }
+        for reason in &report.invalid {
+            self.paragraph("- ", reason, Some(RED));
+        }
+        for warning in &report.warnings {
+            self.paragraph("", &format!("warning: {warning}"), Some(YELLOW));
+        }
+        if !self.text.is_empty() {
+            self.line("", None);
+        }
+    }
+
+    fn search(&mut self, search: &Search, report: &Report) {
+        let colour = if search.highest.is_some() { GREEN } else { RED };
+        self.paragraph("", &search.headline(report), Some(colour));
+        if search.highest.is_some() {
+            self.paragraph("", &search.ended, None);
+        }
+        self.paragraph("", &format!("Conditions: {}.", search.conditions.join(", ")), None);
+        let heads = ["load", "held", "p99", "loss", "sent", "opened"];
+        let mut rows = vec![heads.map(str::to_owned).to_vec()];
+        for step in &search.steps {
+            let Step { load, holds, sent_per_second, loss, p99, opened, .. } = step;
+            let text = |value: Option<f64>, text: fn(f64) -> String| value.map_or(ABSENT.to_owned(), text);
+            rows.push(vec![
+                search.load_text(*load),
+                if *holds { "yes" } else { "no" }.to_owned(),
+                text(*p99, micros),
+                text(*loss, percent),
+                text(*sent_per_second, rate),
+                thousands(*opened),
+            ]);
+        }
+        let mut widths = widths(&rows);
+        let used = |widths: &[usize]| widths.iter().map(|width| width + 2).sum::<usize>();
+        while used(&widths) > self.terminal.width {
+            widths.pop();
+        }
+        let has_room = used(&widths) + LEAST_NOTE <= self.terminal.width;
+        self.line("", None);
+        let notes = std::iter::once(has_room.then_some("why not"));
+        let notes = notes.chain(search.steps.iter().map(|step| step.why.as_deref()));
+        for (row, note) in rows.iter().zip(notes) {
+            let cells: String =
+                row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:>width$}  ")).collect();
+            match note {
+                Some(note) if has_room => self.paragraph(&cells, note, None),
+                Some(note) => {
+                    self.line(&cells, None);
+                    self.paragraph("    ", note, None);
+                }
+                None => self.line(&cells, None),
+            }
+        }
+        self.line("", None);
+        if search.highest.is_some() {
+            self.paragraph("", "The figures below are of the highest load that held.", None);
+            self.line("", None);
+        }
+    }
+
+    /// The figures of a section, a line each. Faults that did not happen share a line.
+    fn section(&mut self, section: Section, report: &Report) {
+        let figures: Vec<(&Figure, Value)> = super::figure::FIGURES
+            .iter()
+            .filter(|figure| figure.section == section)
+            .map(|figure| (figure, figure.of(report)))
+            .filter(|(_, value)| !matches!(value, Value::Absent(_)))
+            .collect();
+        let mut clean_of = Vec::new();
+        let mut lines: Vec<(String, String, Vec<String>, Option<&str>)> = Vec::new();
+        let mut takes_notes = false;
+        for (figure, value) in figures {
+            if figure.is_at(Place::Line) || figure.is_at(Place::LineIfAny) {
+                let is_none = value == Value::Exact(0.0);
+                let is_fault = figure.better == super::figure::Better::Zero;
+                takes_notes = !(is_none && (is_fault || figure.is_at(Place::LineIfAny)));
+                if !takes_notes {
+                    clean_of.extend(figure.is_at(Place::Line).then(|| figure.label()));
+                    continue;
+                }
+                let mut notes = causes(figure, report);
+                if let Value::Unknown(why) | Value::AtLeast(_, why) = &value {
+                    notes.push(why.clone());
+                }
+                let colour = figure.is_faulty(&value).then_some(RED);
+                lines.push((figure.label(), figure.text(&value), notes, colour));
+            } else if let (Some(template), true, Some(line)) = (figure.note(), takes_notes, lines.last_mut())
+            {
+                let mut note = template.replace("{}", &figure.text(&value));
+                let causes = causes(figure, report);
+                if value == Value::Exact(0.0) && figure.causes.is_some() {
+                    continue;
+                }
+                if !causes.is_empty() {
+                    note += &format!(" ({})", causes.join(", "));
+                }
+                line.2.push(note);
+            }
+        }
+        if lines.is_empty() && clean_of.is_empty() {
+            return;
+        }
+        self.head(section.title());
+        for (label, text, notes, colour) in lines {
+            self.row(&label, &text, &notes.join(", "), colour);
+        }
+        if !clean_of.is_empty() {
+            self.row("", "0", &clean_of.join(", "), None);
+        }
+    }
+
+    /// Messages that are no delivery, as the server sent them: each kind takes a line.
+    fn other_messages(&mut self, report: &Report) {
+        let Some(messages) = report.messages.as_ref().filter(|messages| !messages.other.is_empty()) else {
+            return;
         };
-        self.heading("after the storm");
-        self.count("cut off", recovery.members, "", None);
-        self.count("back", recovery.back, &until(&recovery.until_back), None);
-        self.count("served", recovery.served, &until(&recovery.until_served), None);
-    }
-
-    fn causes(&mut self, name: &str, causes: &BTreeMap<String, u64>) {
-        let note: Vec<String> =
-            causes.iter().map(|(cause, &count)| format!("{} × {cause}", thousands(count))).collect();
-        self.fault(name, causes.values().sum(), &note.join(", "));
-    }
-
-    fn messages(&mut self, messages: &Messages) {
-        self.heading("messages");
-        let planned =
-            messages.planned_rate.map_or(String::new(), |planned| format!(" of {} planned", rate(planned)));
-        self.count("sent", messages.sent, &(rate(messages.sent_per_second) + &planned), None);
-        self.count("expected", messages.expected, "", None);
-        let received =
-            format!("{}, {}/s", rate(messages.received_per_second), bytes(messages.bytes_per_second));
-        self.count("received", messages.received, &received, None);
-        let share = match messages.lost {
-            0 => String::new(),
-            lost => percent(lost as f64 / messages.expected as f64),
-        };
-        self.fault("lost", messages.lost, &share);
-        self.fault("duplicated", messages.duplicated, "");
-        self.fault("reordered", messages.reordered, "");
-        self.fault("damaged", messages.damaged, "");
-        if messages.strayed > 0 {
-            self.fault("strayed", messages.strayed, "");
+        const MOST: usize = 3;
+        let all: u64 = messages.other.iter().map(|other| other.count).sum();
+        self.row("other messages", &thousands(all), "received that are no delivery:", None);
+        for other in messages.other.iter().take(MOST) {
+            let line = format!("      {} × {}", thousands(other.count), other.sample);
+            self.line(&cut(&line, self.terminal.width), None);
+        }
+        match messages.other.len().saturating_sub(MOST) {
+            0 => {}
+            1 => self.line("      and 1 more kind", None),
+            more => self.line(&format!("      and {more} more kinds"), None),
         }
     }
 
     fn latency(&mut self, report: &Report) {
-        let figures = [
-            ("  from due", &report.latency),
-            ("  from sent", &report.latency_raw),
-            ("  sent late", &report.client.lag),
-        ];
-        if figures.iter().all(|(_, figures)| figures.is_none()) {
+        let rows: Vec<(&str, Vec<String>)> = DISTRIBUTIONS
+            .iter()
+            .filter(|distribution| (distribution.of)(report).is_some())
+            .filter(|distribution| self.detail == Detail::All || !is_aside(distribution, report))
+            .map(|distribution| (distribution.label, cells(distribution, report)))
+            .collect();
+        if rows.is_empty() {
             return;
         }
-        let mut rows = vec![["latency", "p50", "p90", "p95", "p99", "p99.9", "max"].map(str::to_owned)];
-        for (name, latency) in figures {
-            let Some(Latency { p50, p90, p95, p99, p999, max, .. }) = latency else { continue };
-            let [p50, p90, p95, p99, p999, max] = [p50, p90, p95, p99, p999, max].map(|&at| micros(at));
-            rows.push([name.to_owned(), p50, p90, p95, p99, p999, max]);
-        }
-        self.grid(&rows);
-    }
-
-    fn cost(&mut self, report: &Report) {
-        let head = ["cost", "CPU", "in kernel", "cores", "a delivery", "connecting", "connected"];
-        let client = Cost::of_client(&report.client).row("  client", report.seconds);
-        let mut rows = vec![head.map(str::to_owned), client];
-        if let Some(server) = &report.server {
-            rows.push(Cost::of_server(server).row("  server", report.seconds));
-        }
-        self.grid(&rows);
-        let mut thread = |whose, ran, waited| {
-            let (ran, waited) = (percent(ran), percent(waited));
-            let text = format!("  {whose}: busiest thread ran {ran} of the time, waited for a core {waited}");
-            self.line(&text, None);
-        };
-        thread("client", report.client.busiest_thread, report.client.waited);
-        if let Some(server) = &report.server {
-            thread("server", server.busiest_thread, server.waited);
-            let [before, peak, after] = [server.memory_before, server.memory_peak, server.memory_after]
-                .map(|size| bytes(size as f64));
-            let memory =
-                format!("  server: memory {before} at first, {peak} at its peak, {after} at the end");
-            self.line(&memory, None);
-        }
-    }
-
-    fn heading(&mut self, name: &str) {
-        self.line("", None);
-        self.line(name, None);
-    }
-
-    /// A count that should be none.
-    fn fault(&mut self, name: &str, count: u64, note: &str) {
-        self.count(name, count, note, (count > 0).then_some(RED));
-    }
-
-    fn count(&mut self, name: &str, count: u64, note: &str, colour: Option<&str>) {
-        let start = format!("  {name:<NAMES$}{:>COUNTS$}  ", thousands(count));
-        self.paragraph(&start, note, colour);
-    }
-
-    /// The first row is the heading. A column with nothing below its heading is left out.
-    fn grid<const N: usize>(&mut self, rows: &[[String; N]]) {
-        self.line("", None);
-        let width = |text: &String| text.chars().count();
-        let columns: Vec<(usize, usize)> = (1..N)
-            .filter(|&column| rows.iter().skip(1).any(|row| !row[column].is_empty()))
-            .map(|column| {
-                (column, rows.iter().map(|row| width(&row[column]) + 2).max().unwrap_or(0).max(COLUMNS))
-            })
+        let mut columns: Vec<usize> = (0..STATISTICS.len())
+            .filter(|&column| !matches!(STATISTICS[column], Statistic::Min | Statistic::Mean))
             .collect();
-        for row in rows {
-            let mut line = format!("{:<NAMES$}", row[0]);
-            for &(column, width) in &columns {
-                line += &format!("{:>width$}", row[column]);
+        let name = |column: usize| STATISTICS[column].name();
+        let width = |column: usize| {
+            let cells = rows.iter().map(|(_, cells)| length(&cells[column]));
+            cells.chain([length(&name(column))]).max().unwrap_or_default() + 2
+        };
+        let used = |columns: &[usize]| NAMES + columns.iter().map(|&column| width(column)).sum::<usize>();
+        for dropped in DROPPED_FIRST {
+            if used(&columns) > self.terminal.width {
+                columns.retain(|&column| name(column) != dropped);
             }
-            self.line(&line, None);
+        }
+        let head = columns.iter().map(|&column| format!("{:>1$}", name(column), width(column)));
+        self.head(&format!("{:NAMES$}{}", "times", head.collect::<String>()));
+        for (label, cells) in &rows {
+            let cells = columns.iter().map(|&column| format!("{:>1$}", cells[column], width(column)));
+            self.line(&format!("  {label:<0$}{1}", NAMES - 2, cells.collect::<String>()), None);
+        }
+    }
+
+    /// The spread of the main distribution, as bars.
+    fn spread(&mut self, report: &Report) {
+        let lines = match self.detail {
+            Detail::All => BUCKETS,
+            Detail::Less => FEW_BUCKETS,
+            Detail::Little | Detail::Least => return,
+        };
+        let (label, latency) = match (Shape::of(report), &report.latency, &report.service_time) {
+            (Shape::Connections, ..) => ("handshake", report.connections.handshake.as_ref()),
+            (_, Some(latency), _) => ("latency", Some(latency)),
+            (_, None, service_time) => ("service time", service_time.as_ref()),
+        };
+        let Some(latency) = latency.filter(|it| it.count >= LEAST_COUNT && !it.curve.is_empty()) else {
+            return;
+        };
+        let buckets = buckets(latency, lines);
+        if buckets.len() < 2 {
+            return;
+        }
+        self.head(&format!("spread of {label}"));
+        let greatest = buckets.iter().map(|(_, share)| *share).fold(f64::MIN_POSITIVE, f64::max);
+        let room = (self.terminal.width - NAMES - 10).min(50);
+        for (text, share) in buckets {
+            let bar = "■".repeat(((share / greatest) * room as f64).round() as usize);
+            self.line(&format!("  {text:<0$}{1:>8}  {bar}", NAMES - 4, percent(share)), None);
+        }
+    }
+
+    /// What the run cost the server and the client, beside one another.
+    fn cost(&mut self, report: &Report) {
+        let is_short = self.detail >= Detail::Little && report.is_valid;
+        let is_shown = move |figure: &&Figure| {
+            figure.is_at(Place::Line) && !(is_short && DROPPED_COSTS.contains(&&*figure.name()))
+        };
+        let of = |section: Section| {
+            section.plain().filter(is_shown).map(move |figure| {
+                let value = figure.of(report);
+                let text = (!matches!(value, Value::Absent(_))).then(|| figure.text(&value));
+                (figure.label(), text)
+            })
+        };
+        let mut rows: Vec<(String, [Option<String>; 2])> =
+            of(Section::Server).map(|(label, text)| (label, [text, None])).collect();
+        for (label, text) in of(Section::Client) {
+            match rows.iter_mut().find(|(name, _)| *name == label) {
+                Some((_, texts)) => texts[1] = text,
+                None => rows.push((label, [None, text])),
+            }
+        }
+        rows.retain(|(_, texts)| texts.iter().any(Option::is_some));
+        if rows.is_empty() {
+            return;
+        }
+        let labels = rows.iter().map(|(label, _)| length(label)).max().unwrap_or_default() + 2;
+        let texts = rows.iter().flat_map(|(_, texts)| texts.iter().flatten().map(|text| length(text)));
+        let cells = texts.max().unwrap_or_default().max("server".len()) + 2;
+        let shown: &[usize] = if report.server.is_some() { &[0, 1] } else { &[1] };
+        let is_narrow = labels + cells * shown.len() > self.terminal.width;
+        let labels = if is_narrow { NAMES } else { labels };
+        let head: String = shown.iter().map(|&at| format!("{:>cells$}", ["server", "client"][at])).collect();
+        self.head(&format!("{:labels$}{head}", "cost"));
+        for (label, texts) in rows {
+            let texts = shown.iter().map(|&at| format!("{:>cells$}", texts[at].as_deref().unwrap_or(ABSENT)));
+            let texts: String = texts.collect();
+            if is_narrow {
+                self.line(&format!("  {label}"), None);
+                self.line(&format!("{:labels$}{texts}", ""), None);
+            } else {
+                self.line(&format!("  {label:<0$}{texts}", labels - 2), None);
+            }
+        }
+    }
+
+    fn verdict(&mut self, report: &Report) {
+        self.line("", None);
+        for outcome in report.expectations.iter().filter(|outcome| !outcome.is_met) {
+            let why = outcome.why.clone().unwrap_or_else(|| format!("{} is not met", outcome.text));
+            self.paragraph("", &format!("{why}."), Some(RED));
+        }
+        let verdict = Verdict::of(report);
+        let colour = if verdict.is_good { GREEN } else { RED };
+        self.paragraph("", &verdict.last_line(report), Some(colour));
+    }
+
+    fn row(&mut self, label: &str, text: &str, note: &str, colour: Option<&str>) {
+        let width = NAMES.max(length(label) + 2) - 2;
+        let counts = (NAMES + COUNTS - 2).saturating_sub(width);
+        let start = format!("  {label:<width$}{text:>counts$}  ");
+        if note.is_empty() || length(&start) + LEAST_NOTE <= self.terminal.width {
+            self.paragraph(&start, note, colour);
+        } else {
+            self.line(&start, colour);
+            self.paragraph("    ", note, colour);
         }
     }
 
     /// Text after `start`, broken where a line is full and then indented as far as `start` goes.
     fn paragraph(&mut self, start: &str, text: &str, colour: Option<&str>) {
-        let indent = start.chars().count();
-        for (index, line) in wrap(text, WIDTH - indent).iter().enumerate() {
+        let indent = length(start);
+        for (index, line) in wrap(text, self.terminal.width - indent).iter().enumerate() {
             let start = if index == 0 { start.to_owned() } else { " ".repeat(indent) };
             self.line(&(start + line), colour);
         }
     }
 
     fn line(&mut self, line: &str, colour: Option<&str>) {
-        let line = line.trim_end();
-        match colour.filter(|_| self.colour) {
+        let line = clean(line.trim_end());
+        match colour.filter(|_| self.terminal.colour && !line.is_empty()) {
             Some(colour) => self.text += &format!("{colour}{line}{PLAIN}\n"),
             None => self.text += &format!("{line}\n"),
         }
     }
 }
 
-/// What client and server both have.
-struct Cost {
-    user: f64,
-    system: f64,
-    per_delivery: Option<f64>,
-    per_connection: Option<f64>,
-    memory_per_connection: f64,
+/// Whether the times are of handshakes, in a run about messages.
+fn is_aside(distribution: &Distribution, report: &Report) -> bool {
+    Shape::of(report) == Shape::Messages && distribution.prefix == "handshake-"
 }
 
-impl Cost {
-    fn of_client(client: &Client) -> Cost {
-        let Client { user, system, per_delivery, memory_per_connection, .. } = *client;
-        Cost { user, system, per_delivery, per_connection: None, memory_per_connection }
-    }
-
-    fn of_server(server: &Server) -> Cost {
-        let Server { user, system, per_delivery, per_connection, memory_per_connection, .. } = *server;
-        Cost { user, system, per_delivery, per_connection: Some(per_connection), memory_per_connection }
-    }
-
-    fn row(&self, name: &str, seconds: f64) -> [String; 7] {
-        let cpu = self.user + self.system;
-        let share = |part: f64, whole: f64| (whole > 0.0).then_some(part / whole);
-        let text = |figure: Option<f64>, text: fn(f64) -> String| figure.map_or(String::new(), text);
-        [
-            name.to_owned(),
-            format!("{} s", short(cpu)),
-            text(share(self.system, cpu), percent),
-            text(share(cpu, seconds), short),
-            text(self.per_delivery, micros),
-            text(self.per_connection, micros),
-            bytes(self.memory_per_connection),
-        ]
-    }
+fn causes(figure: &Figure, report: &Report) -> Vec<String> {
+    let causes = figure.causes.and_then(|causes| causes(report)).into_iter().flatten();
+    causes.map(|(cause, &count)| format!("{} × {cause}", thousands(count))).collect()
 }
 
-/// Breaks text at blanks, and within a word that is longer than a line. At least one line comes of it, and nothing that
-/// a terminal would obey: reports and causes come from elsewhere.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
-        }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        for c in word.chars() {
-            if used == width {
-                lines.push(std::mem::take(&mut line));
-                used = 0;
-            }
-            line.push(printable(c));
-            used += 1;
-        }
-    }
-    lines.push(line);
-    lines
+fn cells(distribution: &Distribution, report: &Report) -> Vec<String> {
+    let text = |statistic: &Statistic| match distribution.value(report, *statistic) {
+        Value::Exact(value) => micros(value),
+        Value::AtLeast(value, _) => format!("≥ {}", micros(value)),
+        Value::Unknown(_) | Value::Absent(_) => ABSENT.to_owned(),
+    };
+    STATISTICS.iter().map(text).collect()
 }
 
-/// What a terminal shows for a character that it would obey.
-pub(super) fn printable(c: char) -> char {
-    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
+/// Upper edges, and the share of values between each and the one before. Edges grow by the same factor, since a tail may
+/// be a thousand times the median. Values that rest on lower bounds are one share, at the end.
+fn buckets(latency: &Latency, count: usize) -> Vec<(String, f64)> {
+    let (low, high) = (latency.min.max(1e-3), latency.max);
+    if high <= low * 1.01 {
+        return Vec::new();
+    }
+    let edge = |at: usize| low * (high / low).powf(at as f64 / count as f64);
+    let (mut from, mut below) = (low, 0.0);
+    let mut buckets = Vec::new();
+    for at in 1..=count {
+        let to = if at == count { high } else { edge(at) };
+        if latency.is_lower_bound(to) {
+            buckets.push((format!("> {}", micros(from)), 1.0 - below));
+            break;
+        }
+        let up_to = latency.share_up_to(to);
+        buckets.push((format!("≤ {}", micros(to)), up_to - below));
+        (from, below) = (to, up_to);
+    }
+    buckets
+}
+
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.first().map_or(0, Vec::len);
+    (0..columns).map(|column| rows.iter().map(|row| length(&row[column])).max().unwrap_or_default()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use super::super::{Messages, Other, Outcome, sample};
     use super::*;
 
+    const WIDE: Terminal = Terminal { width: 80, height: None, colour: false };
+
+    fn shown(report: &Report) -> String {
+        table(report, WIDE)
+    }
+
+    /// The text with one blank where there are several.
+    fn squeezed(text: &str) -> String {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
+        text.lines().map(words).collect()
+    }
+
     #[test]
-    fn a_broadcast_is_told_whole() {
-        let expected = "\
-broadcast on ws://127.0.0.1:8080/chat, 30 s
+    fn the_counts_and_times_of_a_broadcast_are_told() {
+        let text = squeezed(&shown(&sample::broadcast()));
+        for expected in [
+            "broadcast on ws://127.0.0.1:8080/chat, measured for 30 s\n",
+            "\nopened 9,997 of 10,000 planned, 4,321/s, 9,995 open at the end\n",
+            "\nfailed 3 2 × connection refused, 1 × timed out\n",
+            "\nreceived 29,990,998 of 29,991,000 expected, 999,700/s, 120 MiB/s\n",
+            "\nlost 2 <0.01 %\n",
+            "\n0 unsent, duplicated, damaged\n",
+            "\nlatency 1 ms 1.50 ms 2 ms 3 ms 4 ms 8 ms 10 ms\n",
+            "\nCPU per delivery 670 ns 412 ns\n",
+            "\nbusiest thread waited for a core 1 % 1 %\n",
+            "\nValid. 3 of 10,000 connections failed, 2 connections lost,",
+        ] {
+            assert!(text.contains(expected), "{expected} in\n{text}");
+        }
+    }
 
-connections
-  wanted               10,000
-  opened                9,997  4,321/s; handshake p50 800 µs, p99 3.20 ms
-  failed                    3  2 × connection refused, 1 × timed out
-  lost                      2  2 × connection reset
-  open at end           9,995
+    #[test]
+    fn the_last_line_is_the_verdict_and_what_is_not_met_stands_above_it() {
+        let mut report = sample::invalid();
+        let why = "p99<1ms is not met: p99 is 4 ms".to_owned();
+        report.expectations = vec![
+            Outcome { text: "p99<1ms".to_owned(), is_met: false, why: Some(why) },
+            Outcome { text: "loss<1%".to_owned(), is_met: true, why: None },
+        ];
+        let text = shown(&report);
+        assert!(text.starts_with("INVALID"), "{text}");
+        let last = "Not valid: A thread of the client was busy for 98 % of the time.";
+        assert_eq!(text.lines().last(), Some(last));
+        assert!(text.contains("\np99<1ms is not met: p99 is 4 ms.\n") && !text.contains("loss<1%"));
+        let report = Report { expectations: report.expectations, ..sample::clean() };
+        let last = "Valid. No message was lost. 1 of 2 expectations met.";
+        assert_eq!(shown(&report).lines().last(), Some(last));
+    }
 
-messages
-  sent                  3,000  100/s of 100/s planned
-  expected         29,991,000
-  received         29,990,998  999,700/s, 120 MiB/s
-  lost                      2  <0.01 %
-  duplicated                0
-  reordered                 1
-  damaged                   0
+    #[test]
+    fn an_interrupted_run_says_so_in_its_title_and_last() {
+        let text = shown(&Report { interrupted: Some("SIGTERM".to_owned()), ..sample::broadcast() });
+        assert!(text.contains("interrupted by SIGTERM"), "{text}");
+        assert!(text.lines().last().is_some_and(|line| line.starts_with("Not complete: SIGTERM")));
+    }
 
-latency            p50      p90      p95      p99    p99.9      max
-  from due        1 ms     2 ms     3 ms     4 ms     8 ms    10 ms
-  from sent     900 µs  1.80 ms  2.70 ms  3.60 ms  7.20 ms     9 ms
-  sent late      12 µs    24 µs    36 µs    48 µs    96 µs   120 µs
-
-cost               CPU  in kernel    cores  a delivery  connecting  connected
-  client        12.3 s     66.7 %     0.41      412 ns               1.70 KiB
-  server        20.1 s     85.1 %     0.67      670 ns     41.3 µs   2.10 KiB
-  client: busiest thread ran 41 % of the time, waited for a core 1 %
-  server: busiest thread ran 40 % of the time, waited for a core 1 %
-  server: memory 4.10 MiB at first, 35.2 MiB at its peak, 29.9 MiB at the end
-";
-        assert_eq!(table(&sample::broadcast(), false), expected);
+    #[test]
+    fn lower_bounds_are_marked_and_unknown_counts_are_said_to_be_unknown() {
+        let mut report = sample::dead_server();
+        report.messages.as_mut().expect("it has messages").unknown = 5;
+        let text = shown(&report);
+        let line = text.lines().find(|line| line.starts_with("  latency")).expect("it has latency");
+        assert!(line.contains("≥ 4 ms") && line.contains("≥ 10 ms") && !line.contains("≥ 1 ms"), "{line}");
+        assert!(squeezed(&text).contains("\nduplicated unknown 5 deliveries"), "{text}");
     }
 
     #[test]
     fn what_a_scenario_does_not_have_is_left_out() {
-        let text = table(&sample::connect(), false);
-        for absent in ["messages", "latency", "server", "a delivery", "connecting", "late"] {
+        let text = shown(&sample::connect());
+        for absent in ["messages", "latency", "server", "per delivery", "send lag", "storm", "–"] {
             assert!(!text.contains(absent), "{absent} in\n{text}");
         }
-        let report = Report { latency: None, ..sample::broadcast() };
-        let text = table(&report, false);
-        assert!(text.contains("from sent") && !text.contains("from due"), "{text}");
+        assert!(text.contains("spread of handshake"));
+        let closed = shown(&Report { latency: None, ..sample::broadcast() });
+        assert!(closed.contains("  service time") && !closed.contains("  latency"), "{closed}");
     }
 
     #[test]
-    fn a_storm_is_told_by_how_everybody_came_back() {
-        let report = Report { recovery: Some(sample::recovery()), ..sample::broadcast() };
-        let expected = "
-after the storm
-  cut off               9,997
-  back                  9,996  half after 50 ms, the last after 500 ms
-  served                9,990  half after 70 ms, the last after 700 ms
-";
-        let text = table(&report, false);
-        assert!(text.contains(expected), "{text}");
-        assert!(!table(&sample::broadcast(), false).contains("storm"));
-    }
-
-    #[test]
-    fn deliveries_that_strayed_are_told_if_there_are_any() {
-        let mut report = sample::broadcast();
-        assert!(!table(&report, false).contains("strayed"));
-        if let Some(messages) = &mut report.messages {
-            messages.strayed = 17;
-        }
-        assert!(table(&report, false).contains("\n  strayed                  17\n"));
-    }
-
-    #[test]
-    fn the_first_line_says_that_a_run_is_invalid_and_warnings_follow() {
-        let warnings = vec!["The client was busy for 98 % of the time.".to_owned(), "Another.".to_owned()];
-        let report = Report { is_valid: false, interrupted: true, warnings, ..sample::broadcast() };
-        let text = table(&report, false);
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].starts_with("INVALID"));
-        assert_eq!(
-            lines[1..4],
-            ["warning: The client was busy for 98 % of the time.", "warning: Another.", ""]
+    fn a_storm_says_who_came_back_and_when() {
+        let text = squeezed(&shown(&sample::storm()));
+        assert!(
+            text.contains("\ncame back 9,996 of 9,997 cut off, half in 50 ms, last in 500 ms\n"),
+            "{text}"
         );
-        assert_eq!(lines[4], "broadcast on ws://127.0.0.1:8080/chat, 30 s, interrupted");
+        assert!(text.contains("never came back") && text.contains("never served again"));
+        assert!(text.contains("\nreconnected 9,996 of 10,020 attempts, 24 failed (24 × HTTP"), "{text}");
     }
 
     #[test]
-    fn no_line_is_longer_than_80_columns() {
+    fn the_result_of_a_search_comes_first_with_its_steps() {
+        let text = shown(&sample::search());
+        assert!(text.starts_with("Highest rate that held: 800 messages/s (10,000 connections).\n"), "{text}");
+        let step = text.lines().find(|line| line.starts_with("  835/s")).expect("it was tried");
+        assert!(
+            step.contains(" no ") && step.contains("0.68 %") && step.contains("loss=0 is not met"),
+            "{step}"
+        );
+        let mut report = sample::search();
+        report.search.as_mut().expect("it is a search").highest = None;
+        assert!(shown(&report).starts_with("No load held: "));
+    }
+
+    #[test]
+    fn messages_that_are_no_delivery_are_shown_on_a_line_each() {
         let mut report = sample::broadcast();
-        report.is_valid = false;
-        report.url = format!("ws://127.0.0.1:8080/chat/{}", "room".repeat(40));
-        report.warnings = vec!["These are words. ".repeat(20), "x".repeat(200)];
-        report.connections.failed =
-            (500..520).map(|status| (format!("HTTP status {status}"), 10_000)).collect();
-        report.connections.wanted = 10_000_000;
-        if let Some(server) = &mut report.server {
-            server.memory_per_connection = 1_000.0 * 1024.0;
-            server.per_connection = 999e3;
-            server.user = 1e4;
-        }
-        let text = table(&report, false);
-        for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH, "{line}");
-        }
-        assert!(text.contains("519"));
+        let other = Other { sample: "\"rate_limited\"".to_owned(), count: 5_610 };
+        let long = Other { sample: "you are too fast ".repeat(20), count: 2 };
+        let mut with = |other: Vec<Other>| {
+            report.messages = Some(Messages { other, ..Messages::default() });
+            shown(&report)
+        };
+        let text = with(vec![long, other.clone(), other.clone(), other.clone(), other.clone()]);
+        assert!(
+            squeezed(&text).contains("\nother messages 22,442 received that are no delivery:\n"),
+            "{text}"
+        );
+        assert!(text.contains("5,610 × \"rate_limited\"") && text.contains("and 2 more kinds\n"), "{text}");
+        assert!(text.lines().any(|line| line.starts_with("      2 × you") && line.ends_with('…')), "{text}");
+        assert!(with(vec![other; 4]).contains("and 1 more kind\n"));
     }
 
     #[test]
-    fn a_terminal_is_not_made_to_obey_what_a_server_said() {
-        let mut report = sample::broadcast();
-        report.connections.lost.insert("closed by the server: \u{1b}[2J\u{9b}1m".to_owned(), 1);
-        let text = table(&report, false);
-        assert!(text.contains("closed by the server: \u{fffd}[2J\u{fffd}1m"), "{text}");
-        assert!(!text.contains(['\u{1b}', '\u{9b}']));
+    fn a_run_without_faults_fits_a_terminal_of_24_lines() {
+        let short = Terminal { height: Some(24), ..WIDE };
+        let alone = Report { server: None, ..sample::clean() };
+        for report in [&sample::clean(), &alone, &sample::connect()] {
+            let text = table(report, short);
+            assert!(text.lines().count() < 24, "{text}");
+            for kept in ["opened", "busiest thread ran", "\nValid."] {
+                assert!(text.contains(kept), "{kept} in\n{text}");
+            }
+        }
+        let high = Terminal { height: Some(100), ..WIDE };
+        assert_eq!(table(&alone, high), shown(&alone));
     }
 
     #[test]
-    fn colour_marks_warnings_and_faults_and_nothing_else() {
-        let warned = Report { warnings: vec!["Beware.".to_owned()], is_valid: false, ..sample::broadcast() };
-        let coloured = table(&warned, true);
-        let marked: Vec<&str> = coloured
-            .lines()
-            .filter(|line| line.contains('\x1b'))
-            .filter_map(|line| line.split_whitespace().next())
-            .collect();
-        let expected =
-            ["\x1b[31mINVALID:", "\x1b[33mwarning:", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[31m"];
-        assert_eq!(marked, expected);
-        assert!(!table(&sample::connect(), true).contains('\x1b'));
-        let bare = [RED, YELLOW, PLAIN].iter().fold(coloured, |text, code| text.replace(code, ""));
-        assert_eq!(bare, table(&warned, false));
+    fn no_fault_is_left_out_on_a_terminal_that_is_too_short() {
+        let text = table(&sample::invalid(), Terminal { height: Some(24), ..WIDE });
+        for kept in ["INVALID", "failed  ", "disconnected  ", "lost  ", "reordered  ", "waited for a core"] {
+            assert!(text.contains(kept), "{kept} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_terminal_is_wide() {
+        let mut long = sample::hostile();
+        long.url = format!("ws://127.0.0.1:8080/chat/{}", "room".repeat(40));
+        long.warnings = vec!["These are words. ".repeat(20), "x".repeat(200)];
+        long.connections.failed =
+            (500..520).map(|status| (format!("HTTP status {status}"), 10_000_000)).collect();
+        long.latency =
+            long.latency.map(|latency| Latency { min: 1e7, p50: 123.4e6, ..latency }.with_unanswered(9, 1));
+        for width in [40, 50, 60, 80] {
+            for report in [&long, &sample::storm(), &sample::search(), &sample::connect(), &sample::invalid()]
+            {
+                let text = table(report, Terminal { width, height: None, colour: false });
+                let longest = text.lines().max_by_key(|line| length(line)).expect("there are lines");
+                assert!(length(longest) <= width, "{width}: {longest}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_spread_adds_up_and_takes_few_lines() {
+        let report = sample::broadcast();
+        let buckets = buckets(report.latency.as_ref().expect("it has latency"), BUCKETS);
+        let sum: f64 = buckets.iter().map(|(_, share)| share).sum();
+        assert!((sum - 1.0).abs() < 1e-9 && buckets.len() <= 6, "{buckets:?}");
+        assert!(buckets.iter().all(|(_, share)| *share >= 0.0));
+    }
+
+    #[test]
+    fn a_terminal_does_not_obey_what_a_server_said() {
+        let text = shown(&sample::hostile());
+        assert!(text.contains("alert(1)"));
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']));
+    }
+
+    #[test]
+    fn without_colour_the_text_is_the_same() {
+        for report in [sample::invalid(), sample::search(), sample::storm()] {
+            let coloured = table(&report, Terminal { colour: true, ..WIDE });
+            let codes = [RED, GREEN, YELLOW, BOLD, PLAIN];
+            assert!(codes.iter().any(|code| coloured.contains(code)));
+            let bare = codes.iter().fold(coloured, |text, code| text.replace(code, ""));
+            assert_eq!(bare, shown(&report));
+        }
     }
 }

@@ -1,83 +1,141 @@
 //! The tables of the page: a column for each report.
 
-use super::super::chart::Sample;
-use super::super::{Latency, Report, compare, figures};
-use super::facts::{self, Fact};
+use super::super::compare::{self, Change, Mark};
+use super::super::figure::{ABSENT, DISTRIBUTIONS, Distribution, FIGURES, STATISTICS, Section, Value};
+use super::super::units::{micros, percent, rate, thousands};
+use super::super::{Causes, Report, Search, Step};
+use super::chart::Sample;
 use super::{Escaped, state};
 use std::collections::BTreeMap;
 
 type Reports = [(String, Report)];
 
-/// A name, and a cell for each column that has something there.
+/// A name and the cells of its row; empty ones are `None`.
 type Row = (String, Vec<Option<Cell>>);
 
 struct Cell {
     text: String,
-    /// By how much it changed against the first column.
-    change: String,
+    change: Change,
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Cell {
-        Cell { text, change: String::new() }
+        Cell { text, change: Change { text: String::new(), mark: Mark::Neutral } }
     }
 }
 
 /// The key figures, and their changes against the first.
 pub(super) fn key_figures(reports: &Reports) -> String {
-    let rows = compare::FIGURES.iter().map(|&(name, of, text)| {
-        let before = reports.first().and_then(|(_, report)| of(report));
-        let cells = reports.iter().map(|(_, report)| {
-            let after = of(report)?;
-            let change = before.filter(|before| *before != after);
-            let change = change.map_or(String::new(), |before| figures::change(before, after));
-            Some(Cell { text: text(after), change })
+    let rows = compare::rows(reports).map(|row| {
+        let cells = row.cells.into_iter().map(|compare::Cell { text, change }| {
+            let change = if change.mark == Mark::Neutral && change.text == "0 %" {
+                Change { text: String::new(), ..change }
+            } else {
+                change
+            };
+            (text != ABSENT).then_some(Cell { text, change })
         });
-        (name.to_owned(), cells.collect())
+        (row.label, cells.collect())
     });
-    table("Key figures", &heads(reports), rows)
+    let table = table("Key figures", &heads(reports), rows);
+    format!("{table}<p class=\"note\">{}</p>\n", Escaped(compare::RULE))
+}
+
+/// The runs of a search.
+pub(super) fn steps(search: &Search) -> String {
+    let heads = [search.load_label(), "held", "p50", "p99", "loss", "sent", "received", "opened", "why not"];
+    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    let mut body = String::new();
+    for step in &search.steps {
+        let Step { load, holds, why, sent_per_second, received_per_second, loss, p50, p99, opened, .. } =
+            step;
+        let text = |value: &Option<f64>, text: fn(f64) -> String| value.map_or(ABSENT.to_owned(), text);
+        let class = if search.highest == Some(*load) { " class=\"highest\"" } else { "" };
+        let (mark, held) = if *holds { ("good", "yes") } else { ("bad", "no") };
+        body += &format!(
+            "<tr{class}><th scope=\"row\">{}</th><td class=\"{mark}\">{held}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td><td>{}</td><td>{}</td><td class=\"why\">{}</td></tr>\n",
+            search.load_text(*load),
+            text(p50, micros),
+            text(p99, micros),
+            text(loss, percent),
+            text(sent_per_second, rate),
+            text(received_per_second, rate),
+            thousands(*opened),
+            Escaped(why.as_deref().unwrap_or_default())
+        );
+    }
+    format!(
+        "<div class=\"scroll\" role=\"region\" aria-label=\"Steps of the search\" tabindex=\"0\">\n<table>\n\
+         <thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+    )
 }
 
 pub(super) fn tables(reports: &Reports) -> String {
     let heads = heads(reports);
-    let facts = |facts: &'static [Fact]| {
-        facts.iter().map(|(name, of)| {
-            let cells = reports.iter().map(|(_, report)| of(report).map(Cell::from));
-            ((*name).to_owned(), cells.collect())
-        })
+    let section = |title: &str, section: Section| {
+        let figures = section.plain().map(|figure| {
+            let cells = reports.iter().map(|(_, report)| match figure.of(report) {
+                Value::Absent(_) => None,
+                value => Some(figure.text(&value).into()),
+            });
+            (figure.label(), cells.collect())
+        });
+        table(title, &heads, figures)
     };
-    let causes = |what: &'static str, of: fn(&Report) -> &BTreeMap<String, u64>| {
-        let maps: Vec<_> = reports.iter().map(|(_, report)| of(report).clone()).collect();
-        compare::side_by_side(&maps).into_iter().map(move |(cause, counts)| {
-            let cells = counts.into_iter().map(|count| Some(figures::thousands(count?).into()));
-            (format!("{what}: {cause}"), cells.collect())
-        })
-    };
-    let texts = |of: fn(&Report) -> BTreeMap<String, String>| {
+    let texts = |title: &str, of: fn(&Report) -> BTreeMap<String, String>| {
         let maps: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
         let rows = compare::side_by_side(&maps).into_iter();
-        rows.map(|(name, texts)| (name, texts.into_iter().map(|text| text.map(Cell::from)).collect()))
+        let rows = rows.map(|(name, texts)| (name, texts.into_iter().map(|it| it.map(Cell::from)).collect()));
+        table(title, &heads, rows)
     };
-    let connections = facts(facts::CONNECTIONS)
-        .chain(causes("failed", |report| &report.connections.failed))
-        .chain(causes("lost", |report| &report.connections.lost));
-    let settings = texts(|report| report.settings.clone());
     [
+        causes(reports, &heads),
+        other_frames(reports, &heads),
         latencies(reports, &heads),
-        table("Connections", &heads, connections),
-        table("Messages", &heads, facts(facts::MESSAGES)),
-        table("After the storm", &heads, facts(facts::RECOVERY)),
-        table("Cost of the server", &heads, facts(facts::SERVER)),
-        table("Cost of the client", &heads, facts(facts::CLIENT)),
+        section("Connections", Section::Connections),
+        section("Messages", Section::Messages),
+        section("After the storm", Section::Storm),
+        section("Cost of the server", Section::Server),
+        section("Cost of the client", Section::Client),
+        section("Run", Section::Run),
         "<div class=\"texts\">\n".to_owned(),
-        table("Settings", &heads, settings),
-        table("Machine of the client", &heads, texts(compare::machine)),
+        texts("Settings", |report| report.settings.clone()),
+        texts("Machine of the client", compare::machine),
         "</div>\n".to_owned(),
     ]
     .concat()
 }
 
-/// The names of several reports; one needs none.
+/// Why connections and messages failed, for each figure that is kept by cause.
+fn causes(reports: &Reports, heads: &[String]) -> String {
+    let tables = FIGURES.iter().filter_map(|figure| {
+        let of = figure.causes?;
+        let maps = reports.iter().map(|(_, report)| of(report).cloned().unwrap_or_default());
+        let label = figure.full_label(&reports.first()?.1);
+        Some(counts(&format!("Causes: {label}"), heads, &maps.collect::<Vec<_>>()))
+    });
+    tables.collect()
+}
+
+fn other_frames(reports: &Reports, heads: &[String]) -> String {
+    let of = |report: &Report| -> Causes {
+        let other = report.messages.iter().flat_map(|messages| &messages.other);
+        other.map(|other| (other.sample.clone(), other.count)).collect()
+    };
+    let maps: Vec<Causes> = reports.iter().map(|(_, report)| of(report)).collect();
+    counts("Received, but no delivery", heads, &maps)
+}
+
+fn counts(title: &str, heads: &[String], maps: &[Causes]) -> String {
+    let rows = compare::side_by_side(maps).into_iter().map(|(cause, counts)| {
+        (cause, counts.into_iter().map(|count| Some(thousands(count?).into())).collect())
+    });
+    let table = table(title, heads, rows);
+    if table.is_empty() { table } else { format!("<div class=\"causes\">\n{table}</div>\n") }
+}
+
+/// The names of several reports as heads of columns; none for a single report.
 fn heads(reports: &Reports) -> Vec<String> {
     let heads = reports
         .iter()
@@ -86,43 +144,55 @@ fn heads(reports: &Reports) -> Vec<String> {
     if reports.len() > 1 { heads.collect() } else { Vec::new() }
 }
 
-/// One table of all kinds of latency for one report; for several a table for each kind.
+/// One table of all distributions for one report; for several a table for each distribution.
 fn latencies(reports: &Reports, heads: &[String]) -> String {
+    let is_in = |distribution: &&&'static Distribution, report: &Report| (distribution.of)(report).is_some();
     if let [(_, report)] = reports {
-        let present =
-            facts::LATENCIES.iter().filter_map(|(name, of)| Some(((*name).to_owned(), of(report)?)));
-        let (kinds, latencies): (Vec<String>, Vec<_>) =
-            present.map(|(name, latency)| (name, Some(latency))).unzip();
-        let table = table("Latencies", &kinds, latency_rows(&latencies));
-        let is_wide = kinds.len() > 2;
-        return if is_wide { format!("<div class=\"across\">\n{table}</div>\n") } else { table };
+        let present: Vec<_> = DISTRIBUTIONS.iter().filter(|it| is_in(it, report)).collect();
+        let labels: Vec<String> = present.iter().map(|distribution| distribution.label.to_owned()).collect();
+        let columns: Vec<_> = present.iter().map(|distribution| (**distribution, report)).collect();
+        let table = table("Times", &labels, times(&columns));
+        return if labels.len() > 2 { format!("<div class=\"across\">\n{table}</div>\n") } else { table };
     }
-    let kinds = facts::LATENCIES.iter().map(|(name, of)| {
-        let latencies: Vec<_> = reports.iter().map(|(_, report)| of(report)).collect();
-        table(&format!("Latency: {name}"), heads, latency_rows(&latencies))
+    let tables = DISTRIBUTIONS.iter().map(|distribution| {
+        let columns: Vec<_> = reports.iter().map(|(_, report)| (*distribution, report)).collect();
+        table(&format!("Times: {}", distribution.label), heads, times(&columns))
     });
-    kinds.collect()
+    tables.collect()
 }
 
-fn latency_rows(latencies: &[Option<&Latency>]) -> impl Iterator<Item = Row> {
-    facts::LATENCY.iter().map(|(name, of)| {
-        let cells = latencies.iter().map(|latency| Some(of((*latency)?).into()));
-        ((*name).to_owned(), cells.collect())
-    })
+/// A row for each statistic.
+fn times(columns: &[(&'static Distribution, &Report)]) -> impl Iterator<Item = Row> {
+    let of_count = columns.iter().map(|(distribution, report)| {
+        (distribution.of)(report).map(|latency| thousands(latency.count).into())
+    });
+    let unanswered = columns.iter().map(|(distribution, report)| {
+        let latency = (distribution.of)(report).filter(|latency| latency.unanswered > 0)?;
+        Some(thousands(latency.unanswered).into())
+    });
+    let statistics = STATISTICS.iter().map(|statistic| {
+        let cells = columns.iter().map(|(distribution, report)| {
+            let text = match distribution.value(report, *statistic) {
+                Value::Exact(value) => micros(value),
+                Value::AtLeast(value, _) => format!("≥ {}", micros(value)),
+                Value::Unknown(_) | Value::Absent(_) => return None,
+            };
+            Some(text.into())
+        });
+        (statistic.name(), cells.collect())
+    });
+    let counts = [("count".to_owned(), of_count.collect()), ("unanswered".to_owned(), unanswered.collect())];
+    counts.into_iter().chain(statistics)
 }
 
-/// A table without the rows that are empty, or nothing if all are. Heads of columns are HTML.
+/// A table without empty rows; nothing if all rows are empty. The heads of columns are HTML.
 fn table(title: &str, heads: &[String], rows: impl Iterator<Item = Row>) -> String {
     let mut body = String::new();
     for (name, cells) in rows.filter(|(_, cells)| cells.iter().any(Option::is_some)) {
         let name = Escaped(&name).to_string().replace('/', "/<wbr>");
         body += &format!("<tr><th scope=\"row\">{name}</th>");
         for cell in cells {
-            body += &match cell {
-                None => "<td>–</td>".to_owned(),
-                Some(Cell { text, change }) if change.is_empty() => format!("<td>{}</td>", Escaped(&text)),
-                Some(Cell { text, change }) => format!("<td>{} <small>{change}</small></td>", Escaped(&text)),
-            };
+            body += &cell.map_or_else(|| format!("<td>{ABSENT}</td>"), |cell| cell.html());
         }
         body += "</tr>\n";
     }
@@ -131,12 +201,24 @@ fn table(title: &str, heads: &[String], rows: impl Iterator<Item = Row>) -> Stri
     }
     let heads: String =
         heads.iter().map(|head| format!("<th scope=\"col\"><div>{head}</div></th>")).collect();
-    let heads = match heads.is_empty() {
-        true => heads,
-        false => format!("<thead><tr><td></td>{heads}</tr></thead>\n"),
-    };
+    let heads = if heads.is_empty() { heads } else { format!("<thead><tr><td></td>{heads}</tr></thead>\n") };
+    let title = Escaped(title);
     format!(
         "<section>\n<h2>{title}</h2>\n<div class=\"scroll\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\">\n\
          <table>\n{heads}<tbody>\n{body}</tbody>\n</table>\n</div>\n</section>\n"
     )
+}
+
+impl Cell {
+    fn html(&self) -> String {
+        let text = Escaped(&self.text);
+        let Change { text: change, mark } = &self.change;
+        let class = match mark {
+            Mark::Better => "good",
+            Mark::Worse => "bad",
+            Mark::Neutral if change.is_empty() => return format!("<td>{text}</td>"),
+            Mark::Neutral => return format!("<td>{text} <small>{change}</small></td>"),
+        };
+        format!("<td>{text} <small class=\"{class}\">{change} {}</small></td>", mark.word())
+    }
 }

@@ -1,7 +1,7 @@
-//! Figures as people read them: three digits that count, and a unit.
+//! Figures as people read them: three significant digits and a unit.
 
 /// A count, in groups of three digits.
-pub fn thousands(count: u64) -> String {
+pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub fn thousands(count: u64) -> String {
 }
 
 /// Microseconds.
-pub fn micros(micros: f64) -> String {
+pub(crate) fn micros(micros: f64) -> String {
     match micros.abs() {
         size if size > 0.0 && size < 0.9995 => format!("{} ns", short(micros * 1e3)),
         size if size < 999.5 => format!("{} µs", short(micros)),
@@ -24,7 +24,7 @@ pub fn micros(micros: f64) -> String {
 }
 
 /// Bytes.
-pub fn bytes(bytes: f64) -> String {
+pub(crate) fn bytes(bytes: f64) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
     if bytes.abs() < 1023.5 {
         return format!("{bytes:.0} B");
@@ -38,24 +38,21 @@ pub fn bytes(bytes: f64) -> String {
     format!("{} {}", short(size), UNITS[unit])
 }
 
-/// So many a second.
-pub fn rate(rate: f64) -> String {
-    match rate.fract() == 0.0 {
-        true => format!("{}/s", thousands(rate as u64)),
-        false => format!("{}/s", short(rate)),
-    }
+/// A rate per second.
+pub(crate) fn rate(rate: f64) -> String {
+    if rate.fract() == 0.0 { format!("{}/s", thousands(rate as u64)) } else { format!("{}/s", short(rate)) }
 }
 
 /// A share, from 0 to 1.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent > 0.0 && percent < 0.005 => "<0.01 %".to_owned(),
         percent => format!("{} %", short(percent)),
     }
 }
 
-/// Three digits, or all there are before the point; of a whole number no more than it has.
-pub fn short(number: f64) -> String {
+/// Three significant digits, or all digits before the point. A small whole number has no decimals.
+pub(crate) fn short(number: f64) -> String {
     let is_whole = (number - number.round()).abs() < 1e-9;
     match number.abs() {
         size if is_whole && size < 999.5 => format!("{:.0}", number.round() + 0.0),
@@ -66,8 +63,8 @@ pub fn short(number: f64) -> String {
     }
 }
 
-/// By how much a number changed: `+12.3 %`. Empty where it came from nothing, which no percentage says.
-pub fn change(before: f64, after: f64) -> String {
+/// The change of a number: `+12.3 %`. Empty if it was 0 before, since no percentage says that.
+pub(crate) fn change(before: f64, after: f64) -> String {
     if before == after {
         return percent(0.0);
     }

@@ -1,50 +1,71 @@
 //! Lines over time or over percentiles, as inline SVG.
 //!
-//! Places are given in percent of the plot, and only the lines are stretched to it: on a phone the plot is narrower,
-//! and letters and strokes are as large as anywhere.
+//! Positions are in percent of the plot, and only lines are stretched to its width. So on a narrow screen text and strokes
+//! keep their size.
 
-use super::figures;
-use super::html::Escaped;
+use super::super::units;
+use super::Escaped;
 use std::fmt;
 
-/// Points that can be pointed at; more lie too near to one another.
+/// The most points with a tooltip: more would be too close together.
 const MAX_DOTS: usize = 240;
 /// The percentiles that are marked, as shares.
 const SHARES: [f64; 7] = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, MAX_SHARE];
+/// Marks of an axis whose labels still fit side by side on a phone.
+const MOST_ON_A_PHONE: usize = 5;
 const MAX_SHARE: f64 = 0.999999;
-/// A greatest value so many times the lower quartile asks for powers of ten.
+/// The scale is logarithmic if the maximum exceeds the lower quartile by this factor.
 const FAR_APART: f64 = 50.0;
 
-/// Written as a `figure`; as nothing if no line has a point.
+/// A chart. It is written as a `figure`, or not at all if no line has a point.
 pub(super) struct Chart<'a> {
     pub title: &'a str,
     pub x: Quantity,
     pub y: Quantity,
     pub phases: &'a [Phase],
     pub lines: Vec<Line>,
+    pub dots: Dots,
 }
 
-/// A line; where a point has no value, it is interrupted.
+/// Whether points are always marked, or only under the pointer.
+#[derive(Clone, Copy)]
+pub(super) enum Dots {
+    Shown,
+    Hidden,
+}
+
+/// A line. It has gaps where a point has no value.
 pub(super) struct Line {
     pub name: String,
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// Seconds of a run that belong together.
+/// A shaded part of the horizontal axis.
 pub(super) struct Phase {
     pub name: String,
     pub from: f64,
     pub to: f64,
+    pub shade: Shade,
 }
 
-/// What an axis shows, which decides its scale.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Shade {
+    Shaded,
+    Clear,
+}
+
+/// The quantity on an axis, which decides its scale.
 #[derive(Clone, Copy)]
 pub(super) enum Quantity {
     /// From 0 to 1, by the number of nines.
     Share,
     Seconds,
     Count,
-    /// By the power of ten if most values are far below the greatest.
+    /// The load of a search, with its unit.
+    Load(&'static str),
+    /// A share from 0 to 1 in percent, evenly.
+    Percent,
+    /// Logarithmic if most values are far below the maximum.
     Micros,
 }
 
@@ -68,10 +89,13 @@ impl fmt::Display for Chart<'_> {
         }
         writeln!(f, "<svg class=\"plot\" role=\"img\" aria-label=\"{}\">", Escaped(&self.summary()))?;
         self.write_phases(&x, f)?;
-        for &tick in &x.ticks {
+        for (index, &tick) in x.ticks.iter().enumerate() {
             let (at, label) = (x.percent(tick), self.x.label(tick));
+            // A phone has no room for all.
+            let is_minor = x.ticks.len() > MOST_ON_A_PHONE && (x.ticks.len() - index).is_multiple_of(2);
+            let minor = if is_minor { " minor" } else { "" };
             writeln!(f, "<line class=\"grid\" x1=\"{at:.2}%\" x2=\"{at:.2}%\" y1=\"0\" y2=\"100%\"/>")?;
-            writeln!(f, "<text class=\"x\" x=\"{at:.2}%\" y=\"100%\" dy=\"18\">{label}</text>")?;
+            writeln!(f, "<text class=\"x{minor}\" x=\"{at:.2}%\" y=\"100%\" dy=\"18\">{label}</text>")?;
         }
         for &tick in &y.ticks {
             let (at, label) = (100.0 - y.percent(tick), self.y.label(tick));
@@ -96,7 +120,7 @@ impl fmt::Display for Chart<'_> {
 }
 
 impl Chart<'_> {
-    /// What is said instead of the picture.
+    /// The text alternative of the chart.
     fn summary(&self) -> String {
         let greatest = self.lines.iter().filter_map(|line| {
             let greatest = line.values().reduce(f64::max)?;
@@ -109,7 +133,7 @@ impl Chart<'_> {
         for phase in self.phases {
             let (from, to) = (x.percent(phase.from), x.percent(phase.to));
             let (width, name) = (to - from, Escaped(&phase.name));
-            let class = if phase.is_measured() { "measuring" } else { "phase" };
+            let class = if phase.shade == Shade::Clear { "measuring" } else { "phase" };
             writeln!(
                 f,
                 "<rect class=\"{class}\" x=\"{from:.2}%\" width=\"{width:.2}%\" height=\"100%\">\
@@ -124,7 +148,7 @@ impl Chart<'_> {
         Ok(())
     }
 
-    /// Points that show themselves and tell their values when pointed at.
+    /// Points that appear under the pointer with their values.
     fn write_dots(
         &self,
         style: Style,
@@ -134,11 +158,12 @@ impl Chart<'_> {
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
         let every = line.points.len().div_ceil(MAX_DOTS).max(1);
+        let shown = if matches!(self.dots, Dots::Shown) { "shown " } else { "" };
         for &(at, value) in line.points.iter().step_by(every) {
             let Some(value) = value else { continue };
             writeln!(
                 f,
-                "<circle class=\"dot {style}\" cx=\"{:.2}%\" cy=\"{:.2}%\" r=\"5\"><title>{}, {}: {}</title></circle>",
+                "<circle class=\"dot {shown}{style}\" cx=\"{:.2}%\" cy=\"{:.2}%\" r=\"5\"><title>{}, {}: {}</title></circle>",
                 x.percent(at),
                 100.0 - y.percent(value),
                 Escaped(&line.name),
@@ -147,12 +172,6 @@ impl Chart<'_> {
             )?;
         }
         Ok(())
-    }
-}
-
-impl Phase {
-    pub fn is_measured(&self) -> bool {
-        self.name == "measuring"
     }
 }
 
@@ -168,9 +187,10 @@ impl Line {
             if let Some(value) = value {
                 let (across, down) = (x.percent(at) * 10.0, 1000.0 - y.percent(value) * 10.0);
                 // A line to where it begins makes a point that stands alone a dot.
-                path += &match is_drawing {
-                    true => format!("L{across:.1} {down:.1}"),
-                    false => format!("M{across:.1} {down:.1}h0"),
+                path += &if is_drawing {
+                    format!("L{across:.1} {down:.1}")
+                } else {
+                    format!("M{across:.1} {down:.1}h0")
                 };
             }
             is_drawing = value.is_some();
@@ -182,9 +202,10 @@ impl Line {
 impl Quantity {
     fn name(self) -> &'static str {
         match self {
-            Quantity::Share => "percent, the greatest at the right edge",
+            Quantity::Share => "percentile, the maximum at the right edge",
             Quantity::Seconds => "seconds",
-            Quantity::Count | Quantity::Micros => "",
+            Quantity::Load(name) => name,
+            Quantity::Count | Quantity::Percent | Quantity::Micros => "",
         }
     }
 
@@ -193,8 +214,10 @@ impl Quantity {
         match self {
             Quantity::Share => format!("{} %", self.label(value)),
             Quantity::Seconds => format!("{value:.0} s"),
-            Quantity::Count => figures::thousands(value.round() as u64),
-            Quantity::Micros => figures::micros(value),
+            Quantity::Count => units::thousands(value.round() as u64),
+            Quantity::Load(name) => format!("{} {name}", units::short(value)),
+            Quantity::Percent => units::percent(value),
+            Quantity::Micros => units::micros(value),
         }
     }
 
@@ -202,11 +225,14 @@ impl Quantity {
     fn label(self, value: f64) -> String {
         match self {
             Quantity::Share => format!("{}", (value * 1e8).round() / 1e6),
-            Quantity::Seconds => figures::thousands(value as u64),
-            Quantity::Count if value >= 1e6 => format!("{} M", (value / 1e4).round() / 1e2),
-            Quantity::Count => figures::thousands(value as u64),
+            Quantity::Seconds => units::thousands(value as u64),
+            Quantity::Percent => units::percent(value),
+            Quantity::Count | Quantity::Load(_) if value >= 1e6 => {
+                format!("{} M", (value / 1e4).round() / 1e2)
+            }
+            Quantity::Count | Quantity::Load(_) => units::thousands(value as u64),
             Quantity::Micros if value == 0.0 => "0".to_owned(),
-            Quantity::Micros => match figures::micros(value) {
+            Quantity::Micros => match units::micros(value) {
                 text if text.contains('.') => text.replacen("0 ", " ", 1),
                 text => text,
             },
@@ -214,7 +240,7 @@ impl Quantity {
     }
 }
 
-/// Where values lie: `scale` of them goes evenly from `low` to `high`.
+/// The scale of an axis: `scale` maps values so that they are evenly spaced from `low` to `high`.
 struct Axis {
     scale: fn(f64) -> f64,
     low: f64,
@@ -231,8 +257,9 @@ impl Axis {
         match quantity {
             Quantity::Share => Axis::nines(high),
             Quantity::Micros if least > 0.0 && high / low > FAR_APART => Axis::log(least, high),
-            Quantity::Seconds => Axis::linear(high).until(high),
-            _ => Axis::linear(high),
+            Quantity::Seconds | Quantity::Load(_) => Axis::linear(high, 1.0).until(high),
+            Quantity::Percent => Axis::linear(high.max(1e-4), 0.0),
+            Quantity::Count | Quantity::Micros => Axis::linear(high, 1.0),
         }
     }
 
@@ -246,16 +273,16 @@ impl Axis {
         Axis { scale, low: 0.0, high, ticks }
     }
 
-    /// Whole steps from zero to where the last covers `high`, six marks at most.
-    fn linear(high: f64) -> Axis {
+    /// Steps of at least `least` from zero to where the last covers `high`, six marks at most.
+    fn linear(high: f64, least: f64) -> Axis {
         let high = high.max(1e-9);
-        let step = round_up(high / 5.0).max(1.0);
+        let step = round_up(high / 5.0).max(least);
         let steps = (high / step - 1e-9).ceil().max(1.0) as usize;
         let ticks = (0..=steps).map(|at| at as f64 * step).collect();
         Axis { scale: |value| value, low: 0.0, high: steps as f64 * step, ticks }
     }
 
-    /// Ends where the values do.
+    /// A scale that ends at the maximum.
     fn until(mut self, high: f64) -> Axis {
         self.ticks.retain(|&tick| tick <= high);
         Axis { high, ..self }
@@ -302,7 +329,7 @@ impl fmt::Display for Style {
     }
 }
 
-/// A piece of the line of this number, for legends.
+/// A sample of the line with this number, for legends.
 pub(super) struct Sample(pub usize);
 
 impl fmt::Display for Sample {
@@ -337,9 +364,10 @@ mod tests {
 
     #[test]
     fn the_axis_of_time_covers_the_phases() {
-        let phases = [Phase { name: "measuring".to_owned(), from: 0.0, to: 8.0 }];
+        let phases = [Phase { name: "measuring".to_owned(), from: 0.0, to: 8.0, shade: Shade::Clear }];
         let lines = vec![Line { name: "a".to_owned(), points: vec![(0.0, Some(1.0)), (4.0, Some(1.0))] }];
-        let chart = Chart { title: "", x: Quantity::Seconds, y: Quantity::Count, phases: &phases, lines };
+        let (x, y) = (Quantity::Seconds, Quantity::Count);
+        let chart = Chart { title: "", x, y, phases: &phases, lines, dots: Dots::Hidden };
         assert!(chart.to_string().contains("d=\"M0.0 0.0h0L500.0 0.0\""), "{chart}");
     }
 

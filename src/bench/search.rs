@@ -1,8 +1,8 @@
-//! The most that still goes: by doubling while it goes, then by halving what is between.
+//! The highest value at which something holds: by doubling while it holds, then by halving what is between.
 
-/// A search for the highest value at which something holds.
+/// A search for that value.
 #[derive(Clone, Debug)]
-pub struct Search {
+pub(crate) struct Bisection {
     /// The highest that held.
     holds: Option<f64>,
     /// The lowest that did not.
@@ -14,11 +14,11 @@ pub struct Search {
     is_whole: bool,
 }
 
-impl Search {
+impl Bisection {
     /// From `start`, between `least` and `most`, until what held and what did not differ by no more than the factor
     /// `precision`.
-    pub fn new(start: f64, least: f64, most: f64, precision: f64) -> Search {
-        Search {
+    pub fn new(start: f64, least: f64, most: f64, precision: f64) -> Bisection {
+        Bisection {
             holds: None,
             fails: None,
             start: start.clamp(least, most),
@@ -30,8 +30,8 @@ impl Search {
     }
 
     /// The same where only whole numbers can be tried.
-    pub fn whole(self) -> Search {
-        Search { is_whole: true, ..self }
+    pub fn whole(self) -> Bisection {
+        Bisection { is_whole: true, ..self }
     }
 
     /// What to try next; `None` if it is found.
@@ -55,11 +55,6 @@ impl Search {
             false => self.fails = Some(self.fails.map_or(value, |worst| worst.min(value))),
         }
     }
-
-    /// The highest value that held.
-    pub fn best(&self) -> Option<f64> {
-        self.holds
-    }
 }
 
 #[cfg(test)]
@@ -68,17 +63,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn found(start: f64, limit: f64) -> (Option<f64>, usize) {
-        find(Search::new(start, 1.0, 1e9, 1.05), limit)
+        find(Bisection::new(start, 1.0, 1e9, 1.05), limit)
     }
 
-    fn find(mut search: Search, limit: f64) -> (Option<f64>, usize) {
+    fn find(mut search: Bisection, limit: f64) -> (Option<f64>, usize) {
         let mut tries = 0;
         while let Some(value) = search.next() {
             search.tell(value, value <= limit);
             tries += 1;
             assert!(tries < 100);
         }
-        (search.best(), tries)
+        (search.holds, tries)
     }
 
     #[test]
@@ -91,7 +86,7 @@ mod tests {
     #[test]
     fn whole_numbers_are_found_to_the_last() {
         for limit in 1..100 {
-            let search = Search::new(7.0, 1.0, 1000.0, 1.0).whole();
+            let search = Bisection::new(7.0, 1.0, 1000.0, 1.0).whole();
             assert_eq!(find(search, f64::from(limit)).0, Some(f64::from(limit)));
         }
     }

@@ -1,67 +1,69 @@
 //! The report of a run, from what was recorded.
 
-use super::Settings;
-use super::options::Scenario;
-use super::recorder::Recorder;
-use super::report::{Client, Connections, Latency, Messages, Recovery, Report, SCHEMA, Server};
-use super::run::Outcome;
-use super::usage::{self, Usage};
-use std::ops::Range;
+use super::audit::Audit;
+use super::cli::{Action, Scenario};
+use super::recorder::{Attempts, MessageRecorder, Times, Unanswered};
+use super::report::{
+    Client, Connections, Latency, Messages, Other, Reconnects, Recovery, Report, SCHEMA, Server,
+};
+use super::run::{Outcome, Usages};
+use super::time::Nanos;
+use super::usage::{self, Thread, Usage};
+use super::validity;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-/// A thread that is busy for more of its time may have been late itself.
-const BUSY: f64 = 0.9;
-/// So may a client that sent one message of a hundred so much too late, in microseconds.
-const LATE: f64 = 10_000.0;
+/// The settings of a run by the names of their flags.
+pub(crate) type Settings = BTreeMap<String, String>;
 
-/// Sums up. `settings` are those of the command line.
-pub fn report(scenario: &Scenario, settings: Settings, started: SystemTime, outcome: &Outcome) -> Report {
-    let common = scenario.common();
-    let Outcome { recorder, hearers, rows, connecting, measured, interrupted, .. } = outcome;
-    let seconds = *measured as f64 / 1e9;
-    let connections = Connections {
-        wanted: recorder.begun,
-        opened: recorder.opened,
-        open_at_end: recorder.open_at_end,
-        failed: recorder.failed.clone(),
-        lost: recorder.lost.clone(),
-        per_second: recorder.opened as f64 / (*connecting as f64 / 1e9),
-        handshake: Latency::of(&recorder.handshake),
-    };
-    let is_in_plan = match scenario {
-        Scenario::Connect(_) => false,
-        Scenario::Echo(echo) => echo.rate.is_some(),
-        _ => true,
-    };
-    let messages = messages(scenario, recorder, seconds);
-    let client = client(outcome, recorder, seconds);
-    let server = outcome.server.as_ref().map(|usage| {
-        let pid = common.server_pid.unwrap_or_default();
-        server(pid, usage, seconds, recorder.opened, outcome.settled, outcome.deliveries)
-    });
+/// The command line as reports show it, without secrets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Invocation {
+    pub settings: Settings,
+    /// To repeat the run.
+    pub command: String,
+}
+
+/// Sums up a run that began at `started`; also whether the load tester was its limit.
+pub(crate) fn report(
+    scenario: &Scenario,
+    invocation: Invocation,
+    started: SystemTime,
+    outcome: &Outcome,
+) -> (Report, bool) {
+    let window = outcome.window.end.since(outcome.window.start);
+    let recorder = &outcome.messages;
     let mut report = Report {
         schema: SCHEMA,
         throng: env!("CARGO_PKG_VERSION").to_owned(),
         started: started_text(started),
         scenario: scenario.name().to_owned(),
         url: scenario.urls(),
-        settings,
+        command: invocation.command,
+        settings: invocation.settings,
         machine: usage::machine(),
         is_valid: true,
+        invalid: Vec::new(),
         warnings: Vec::new(),
-        interrupted: *interrupted,
-        seconds,
-        connections,
-        messages,
-        latency: Latency::of(&recorder.latency).filter(|_| is_in_plan),
-        latency_raw: Latency::of(&recorder.latency_raw),
-        recovery: matches!(scenario, Scenario::Storm(_)).then(|| recovery(recorder, *hearers)),
-        client,
-        server,
-        rows: rows.clone(),
+        interrupted: outcome.interrupted.map(signal_name),
+        seconds: window.as_secs_f64(),
+        drain_seconds: outcome.drain.as_secs_f64(),
+        connections: connections(scenario, outcome),
+        messages: scenario.message.as_ref().map(|_| messages(scenario, outcome, window)),
+        latency: scenario.rate().and_then(|_| latency(&recorder.latency, recorder.unanswered)),
+        service_time: latency(&recorder.service_time, recorder.unanswered_service),
+        recovery: matches!(scenario.action, Action::Storm { .. }).then(|| recovery(recorder)),
+        client: client(scenario, outcome),
+        server: scenario.common.server_pid.map(|pid| server(pid, outcome)),
+        rows: outcome.rows.clone(),
+        search: None,
+        expectations: Vec::new(),
     };
-    warn(&mut report, scenario, recorder);
-    report
+    let judgement = validity::judge(scenario, outcome, &report);
+    report.invalid = judgement.invalid();
+    report.is_valid = report.invalid.is_empty();
+    report.warnings = judgement.warnings;
+    (report, !judgement.load_tester.is_empty())
 }
 
 fn started_text(started: SystemTime) -> String {
@@ -69,187 +71,171 @@ fn started_text(started: SystemTime) -> String {
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn messages(scenario: &Scenario, recorder: &Recorder, seconds: f64) -> Option<Messages> {
-    let planned_rate = match (scenario, scenario.talk()) {
-        (Scenario::Echo(echo), _) => echo.rate,
-        (_, Some(talk)) => Some(talk.rate),
-        (_, None) => return None,
-    };
-    let expected = match scenario {
-        // What was said while a member was away was not for it, and nobody knows what that was.
-        Scenario::Storm(_) => recorder.received,
-        _ if leaves_out_sender(scenario, recorder) => recorder.expected - recorder.sent,
-        _ => recorder.expected,
-    };
-    let a_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-    Some(Messages {
-        planned_rate,
+fn signal_name(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal).unwrap_or("a signal").to_owned()
+}
+
+fn connections(scenario: &Scenario, outcome: &Outcome) -> Connections {
+    let recorder = &outcome.connections;
+    let Attempts { opened, failed, handshake, .. } = &recorder.first;
+    let comes_back = matches!(scenario.action, Action::Churn { .. } | Action::Storm { .. });
+    Connections {
+        planned: scenario.clients() as u64,
+        opened: *opened,
+        open_at_end: recorder.open_at_end,
+        failed: failed.clone(),
+        lost: recorder.lost.clone(),
+        per_second: per_second(*opened, outcome.connecting),
+        handshake: Latency::of(handshake.histogram()),
+        reconnects: comes_back.then(|| Reconnects {
+            begun: recorder.later.begun,
+            opened: recorder.later.opened,
+            failed: recorder.later.failed.clone(),
+            handshake: Latency::of(recorder.later.handshake.histogram()),
+        }),
+    }
+}
+
+fn messages(scenario: &Scenario, outcome: &Outcome, window: Nanos) -> Messages {
+    let recorder = &outcome.messages;
+    let mut other: Vec<Other> = outcome
+        .other
+        .by_frequency()
+        .into_iter()
+        .map(|(sample, count)| Other { sample: sample.to_owned(), count })
+        .collect();
+    if outcome.other.beyond > 0 {
+        other.push(Other { sample: "of further kinds".to_owned(), count: outcome.other.beyond });
+    }
+    Messages {
+        planned_rate: scenario.rate(),
+        planned: recorder.planned,
         sent: recorder.sent,
-        expected,
+        sent_in_time: recorder.sent_in_time.min(recorder.sent),
+        unsent: recorder.unsent.clone(),
+        expected: recorder.expected,
         received: recorder.received,
-        lost: expected.saturating_sub(recorder.received),
+        lost: recorder.expected.saturating_sub(recorder.received),
         duplicated: recorder.duplicated,
         reordered: recorder.reordered,
+        unknown: recorder.unknown,
+        acknowledged: recorder.acknowledged,
         strayed: recorder.strayed,
         damaged: recorder.damaged,
-        sent_per_second: a_second(recorder.measured_sent),
-        received_per_second: a_second(recorder.measured_received),
-        bytes_per_second: a_second(recorder.measured_bytes),
+        rewritten: recorder.rewritten,
+        timed_out: recorder.timed_out,
+        sent_per_second: per_second(recorder.window_sent, window),
+        received_per_second: per_second(recorder.window_received, window),
+        bytes_per_second: per_second(recorder.window_bytes, window),
+        other,
+    }
+}
+
+fn per_second(count: u64, time: Nanos) -> f64 {
+    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
+}
+
+fn latency(times: &Times, unanswered: Unanswered) -> Option<Latency> {
+    let latency = Latency::of(times.histogram())?;
+    Some(match unanswered.least {
+        Some(least) => latency.with_unanswered(unanswered.count, least.get()),
+        None => latency,
     })
 }
 
-fn recovery(recorder: &Recorder, members: u64) -> Recovery {
+fn recovery(recorder: &MessageRecorder) -> Recovery {
     Recovery {
-        members,
-        back: recorder.back.len(),
-        served: recorder.served.len(),
-        until_back: Latency::of(&recorder.back),
-        until_served: Latency::of(&recorder.served),
+        members: recorder.cut_off,
+        back: recorder.back.histogram().len(),
+        served: recorder.served.histogram().len(),
+        until_back: Latency::of(recorder.back.histogram()),
+        until_served: Latency::of(recorder.served.histogram()),
     }
 }
 
-/// Whether the server sends a message to all but the one who said it.
-fn leaves_out_sender(scenario: &Scenario, recorder: &Recorder) -> bool {
-    scenario.talk().is_some()
-        && recorder.expected > recorder.sent
-        && recorder.received > 0
-        && recorder.own == 0
+/// What a process used between two readings.
+struct Used {
+    user: f64,
+    system: f64,
+    cpu: Duration,
+    /// Shares of the time for which the busiest thread ran and waited for a core.
+    busiest_thread: Option<f64>,
+    waited: Option<f64>,
 }
 
-fn client(outcome: &Outcome, recorder: &Recorder, seconds: f64) -> Client {
-    let Range { start, end } = &outcome.client;
-    let cpu = end.cpu().saturating_sub(start.cpu()).as_secs_f64();
-    let grown = outcome.client_memory.end.saturating_sub(outcome.client_memory.start);
-    let (busiest_thread, waited) = shares(start, end, seconds);
+fn used(begin: Option<&Usage>, end: Option<&Usage>, time: Nanos) -> Option<Used> {
+    let (begin, end) = (begin?, end?);
+    let busiest = end.busiest_thread_since(begin).filter(|_| !time.is_zero());
+    let share = |part: fn(&Thread) -> Duration| {
+        busiest.as_ref().map(|thread| part(thread).as_secs_f64() / time.as_secs_f64())
+    };
+    Some(Used {
+        user: end.user - begin.user,
+        system: end.system - begin.system,
+        cpu: end.cpu().saturating_sub(begin.cpu()),
+        busiest_thread: share(|thread| thread.cpu),
+        waited: share(|thread| thread.waited),
+    })
+}
+
+fn client(scenario: &Scenario, outcome: &Outcome) -> Client {
+    let Usages { before, settled, begin, end } = &outcome.usages;
+    let used = used(begin.client.as_ref(), end.client.as_ref(), end.at.since(begin.at));
+    let grown = || {
+        let (before, settled) = (before.client.as_ref()?, settled.client.as_ref()?);
+        let opened = outcome.connections.first.opened;
+        (opened > 0).then(|| settled.memory.saturating_sub(before.memory) as f64 / opened as f64)
+    };
+    let throttled = || Some(end.throttled?.saturating_sub(begin.throttled?).as_secs_f64());
     Client {
-        user: end.user - start.user,
-        system: end.system - start.system,
-        per_delivery: per(cpu, outcome.deliveries),
-        busiest_thread,
-        waited,
-        lag: Latency::of(&recorder.lag),
+        user: used.as_ref().map_or(0.0, |used| used.user),
+        system: used.as_ref().map_or(0.0, |used| used.system),
+        cpu_per_delivery: used.as_ref().and_then(|used| per(used.cpu, outcome.deliveries)),
+        busiest_thread: used.as_ref().and_then(|used| used.busiest_thread),
+        waited: used.as_ref().and_then(|used| used.waited),
+        paused: outcome.longest_pause.as_secs_f64(),
+        throttled: throttled(),
+        lag: Latency::of(outcome.messages.lag.histogram()),
         clock: usage::clock_cost().as_secs_f64(),
-        memory_per_connection: grown as f64 / recorder.opened.max(1) as f64,
+        memory_per_connection: grown(),
+        audit_memory: audit_memory(scenario),
     }
 }
 
-/// Of the time, what the busiest thread ran and what it waited for a core.
-fn shares(start: &Usage, end: &Usage, seconds: f64) -> (f64, f64) {
-    let share = |time: Duration| time.as_secs_f64() / seconds.max(1e-9);
-    end.busiest_thread_since(start).map_or((0.0, 0.0), |thread| (share(thread.cpu), share(thread.waited)))
+/// Bytes that the audit of a scenario needs.
+pub(crate) fn audit_memory(scenario: &Scenario) -> u64 {
+    match scenario.room() {
+        Some(room) => Audit::memory(scenario.clients(), room.senders),
+        None if scenario.is_echo() => Audit::memory(scenario.clients(), 1),
+        None => 0,
+    }
 }
 
-fn server(
-    pid: u32,
-    usage: &[Usage; 4],
-    seconds: f64,
-    opened: u64,
-    settled_open: u64,
-    deliveries: u64,
-) -> Server {
-    let [before, settled, start, end] = usage;
-    let (busiest_thread, waited) = shares(start, end, seconds);
-    let cpu = |from: &Usage, to: &Usage| to.cpu().saturating_sub(from.cpu()).as_secs_f64();
+fn server(pid: u32, outcome: &Outcome) -> Server {
+    let Usages { before, settled, begin, end } = &outcome.usages;
+    let used_in_run = used(begin.server.as_ref(), end.server.as_ref(), end.at.since(begin.at));
+    let connecting = used(before.server.as_ref(), settled.server.as_ref(), Nanos::ZERO);
+    let memory = |usage: &Option<Usage>| usage.as_ref().map(|usage| usage.memory);
+    let grown = || {
+        let grown = memory(&settled.server)?.saturating_sub(memory(&before.server)?);
+        (outcome.settled > 0).then(|| grown as f64 / outcome.settled as f64)
+    };
     Server {
         pid,
-        user: end.user - start.user,
-        system: end.system - start.system,
-        per_delivery: per(cpu(start, end), deliveries),
-        busiest_thread,
-        waited,
-        per_connection: per(cpu(before, settled), opened).unwrap_or_default(),
-        memory_before: before.memory,
-        memory_peak: end.memory_peak,
-        memory_after: end.memory,
-        memory_per_connection: settled.memory.saturating_sub(before.memory) as f64
-            / settled_open.max(1) as f64,
+        user: used_in_run.as_ref().map(|used| used.user),
+        system: used_in_run.as_ref().map(|used| used.system),
+        cpu_per_delivery: used_in_run.as_ref().and_then(|used| per(used.cpu, outcome.deliveries)),
+        busiest_thread: used_in_run.as_ref().and_then(|used| used.busiest_thread),
+        waited: used_in_run.as_ref().and_then(|used| used.waited),
+        cpu_per_connection: connecting.and_then(|used| per(used.cpu, outcome.connections.first.opened)),
+        memory_before: memory(&before.server),
+        memory_peak: end.server.as_ref().map(|usage| usage.memory_peak),
+        memory_after: memory(&end.server),
+        memory_per_connection: grown(),
     }
 }
 
 /// Microseconds each.
-fn per(seconds: f64, count: u64) -> Option<f64> {
-    (count > 0).then(|| seconds * 1e6 / count as f64)
-}
-
-/// Says what makes the figures doubtful, first of all whether they are the client's.
-fn warn(report: &mut Report, scenario: &Scenario, recorder: &Recorder) {
-    let busiest = report.client.busiest_thread;
-    let mut warnings = Vec::new();
-    if busiest > BUSY {
-        report.is_valid = false;
-        let percent = (busiest * 100.0).min(100.0);
-        warnings.push(format!(
-            "A thread of the client was busy for {percent:.0} % of the time, so that the figures are the client's as \
-             much as the server's. Give it more --threads, or less to do."
-        ));
-    }
-    if let Some(lag) = report.client.lag.as_ref().map(|lag| lag.p99).filter(|lag| *lag > LATE) {
-        report.is_valid = false;
-        let late = Duration::from_micros(lag as u64);
-        warnings.push(format!(
-            "The client sent one message of a hundred {late:.0?} late or later, so that the latencies are its own as \
-             much as the server's."
-        ));
-    }
-    if report.interrupted {
-        warnings.push("The run was ended before its time.".to_owned());
-    }
-    let missing = report.connections.wanted - report.connections.opened;
-    if missing > 0 {
-        warnings.push(format!("{missing} of {} connections did not open.", report.connections.wanted));
-    }
-    if leaves_out_sender(scenario, recorder) {
-        warnings.push(
-            "The server does not send a message to the one who said it; that is not counted as loss."
-                .to_owned(),
-        );
-    }
-    if recorder.strayed > 0 {
-        warnings.push(format!("{} deliveries came to members of another room.", recorder.strayed));
-    }
-    if report.messages.as_ref().is_some_and(|messages| messages.sent > 0 && messages.received == 0) {
-        warnings.push(
-            "Nothing that was sent came back. The server may want another --message, --subprotocol or path."
-                .to_owned(),
-        );
-    }
-    report.warnings = warnings;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::options::Order;
-    use super::super::usage::Thread;
-    use super::*;
-    use crate::config::{Cli, Command};
-    use clap::Parser;
-
-    fn used(millis: u64) -> Usage {
-        let thread = Thread { id: 1, cpu: Duration::from_millis(millis), waited: Duration::ZERO };
-        Usage { threads: vec![thread], ..Usage::default() }
-    }
-
-    #[test]
-    fn cpu_is_shared_among_all_that_came_meanwhile_be_it_of_the_warm_up() {
-        let cli = Cli::parse_from(["throng", "bench", "broadcast", "ws://127.0.0.1"]);
-        let Command::Bench(bench) = cli.into_command() else { panic!("not a bench") };
-        let Order::Play(scenario) = &bench.order else { panic!("nothing to play") };
-        let outcome = Outcome {
-            recorder: Recorder { measured_received: 20, ..Recorder::default() },
-            hearers: 1,
-            settled: 1,
-            rows: Vec::new(),
-            connecting: 1,
-            measured_from: 0,
-            measured: 1_000_000_000,
-            interrupted: false,
-            deliveries: 100,
-            client: used(5)..used(7),
-            client_memory: 0..0,
-            server: Some([used(0), used(10), used(20), used(30)]),
-        };
-        let report = report(scenario, Settings::new(), SystemTime::now(), &outcome);
-        assert_eq!(report.client.per_delivery, Some(20.0));
-        assert_eq!(report.server.and_then(|server| server.per_delivery), Some(100.0));
-    }
+fn per(time: Duration, count: u64) -> Option<f64> {
+    (count > 0).then(|| time.as_secs_f64() * 1e6 / count as f64)
 }

@@ -7,32 +7,27 @@ use std::time::{Duration, Instant};
 
 /// CPU and memory of a process.
 #[derive(Clone, Debug, Default)]
-pub struct Usage {
-    /// Of each thread.
+pub(crate) struct Usage {
     pub threads: Vec<Thread>,
-    /// CPU seconds of all, outside the kernel; in steps of 10 ms.
+    /// CPU seconds of all threads outside and inside the kernel, in steps of 10 ms.
     pub user: f64,
-    /// Likewise, in the kernel.
     pub system: f64,
-    /// Bytes in memory.
+    /// Bytes in memory, and the most that there were.
     pub memory: u64,
-    /// The most bytes it had in memory.
     pub memory_peak: u64,
 }
 
-/// What a thread has had of the processor.
+/// What a thread has had of the processors.
 #[derive(Clone, Copy, Debug)]
-pub struct Thread {
-    /// Its number.
+pub(crate) struct Thread {
     pub id: u32,
-    /// It ran.
+    /// How long it ran.
     pub cpu: Duration,
-    /// It could have run, but others did.
+    /// How long it could have run while others did.
     pub waited: Duration,
 }
 
 impl Usage {
-    /// Of the process with this number.
     pub fn of(pid: u32) -> std::io::Result<Usage> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().skip(11);
@@ -57,17 +52,15 @@ impl Usage {
         self.threads.iter().map(|thread| thread.cpu).sum()
     }
 
-    /// The thread that has used the most CPU time since `before`, and what it has had since then.
+    /// The thread that has used or wanted the most CPU time since `before`, and what it has had since then.
     pub fn busiest_thread_since(&self, before: &Usage) -> Option<Thread> {
         let since = |thread: &Thread| {
             let then = before.threads.iter().find(|other| other.id == thread.id);
-            Thread {
-                id: thread.id,
-                cpu: thread.cpu.saturating_sub(then.map_or(Duration::ZERO, |then| then.cpu)),
-                waited: thread.waited.saturating_sub(then.map_or(Duration::ZERO, |then| then.waited)),
-            }
+            let (cpu, waited) = then.map_or_else(Default::default, |then| (then.cpu, then.waited));
+            let (cpu, waited) = (thread.cpu.saturating_sub(cpu), thread.waited.saturating_sub(waited));
+            Thread { id: thread.id, cpu, waited }
         };
-        self.threads.iter().map(since).max_by_key(|thread| thread.cpu)
+        self.threads.iter().map(since).max_by_key(|thread| thread.cpu + thread.waited)
     }
 }
 
@@ -82,8 +75,12 @@ fn threads(pid: u32) -> std::io::Result<Vec<Thread>> {
     let mut threads = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = task?;
-        // A thread may have ended meanwhile.
-        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+        let text = match fs::read_to_string(task.path().join("schedstat")) {
+            Ok(text) => text,
+            // The thread has ended meanwhile.
+            Err(_) if !task.path().exists() => continue,
+            Err(error) => return Err(error),
+        };
         let mut nanos = text.split(' ').map(|field| field.parse().map(Duration::from_nanos).ok());
         let (cpu, waited) = (nanos.next().flatten(), nanos.next().flatten());
         let id = task.file_name().to_str().and_then(|name| name.parse().ok());
@@ -95,8 +92,26 @@ fn threads(pid: u32) -> std::io::Result<Vec<Thread>> {
     Ok(threads)
 }
 
+/// For how long a CPU quota has kept the process's control group from running, if it has one.
+pub(crate) fn throttled() -> Option<Duration> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let stat = fs::read_to_string(format!("/sys/fs/cgroup{group}/cpu.stat"))
+        .or_else(|_| fs::read_to_string("/sys/fs/cgroup/cpu.stat"))
+        .ok()?;
+    let line = stat.lines().find_map(|line| line.strip_prefix("throttled_usec "))?;
+    line.trim().parse().ok().map(Duration::from_micros)
+}
+
+/// Bytes that the machine can give to programs without swapping.
+pub(crate) fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+}
+
 /// What this program runs on.
-pub fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let after = |text: &str, name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -112,7 +127,7 @@ pub fn machine() -> Machine {
 }
 
 /// How long it takes to ask the clock.
-pub fn clock_cost() -> Duration {
+pub(crate) fn clock_cost() -> Duration {
     const ASKED: u32 = 10_000;
     let begin = Instant::now();
     for _ in 0..ASKED {

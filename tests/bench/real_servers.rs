@@ -1,0 +1,143 @@
+//! Throng itself: every format, rooms told apart in every way, and what it refuses.
+
+use super::run::{Run, run};
+use super::support::Server;
+
+/// 300 messages of one sender to 20 members.
+fn broadcast(url: &str, more: &[&str]) -> Run {
+    let plan = ["-c", "20", "--rate", "200", "-n", "300", "--warmup", "0", "--drain-timeout", "30s"];
+    run(&[&["broadcast", url], &plan[..], more].concat())
+}
+
+#[track_caller]
+fn assert_all_received(run: &Run, members: u64) {
+    let expected = 300 * members;
+    run.assert_messages(&[("planned", 300), ("sent", 300), ("expected", expected), ("received", expected)]);
+}
+
+#[test]
+fn a_room_is_loaded_without_any_setting_in_every_format() {
+    let server = Server::start(&["--rate", "0"]);
+    for path in ["chat", "chat/tea?format=raw", "chat/milk?format=lines", "chat/rum?format=html", ""] {
+        let run = broadcast(&format!("ws://{}/{path}", server.address()), &[]);
+        assert_all_received(&run, 20);
+        assert_eq!((run.count("connections.opened"), run.count("connections.open_at_end")), (20, 20));
+        assert_eq!(run.count("latency.count"), 6_000, "{path}: {run}");
+        assert_eq!(run.list("warnings"), [""; 0], "{path}: {run}");
+    }
+}
+
+#[test]
+fn a_warm_up_is_sent_and_not_measured() {
+    let server = Server::start(&["--rate", "0"]);
+    let url = format!("ws://{}/chat?format=raw", server.address());
+    let plan = ["-c", "20", "--rate", "200", "--warmup", "500ms", "-d", "1s", "--drain-timeout", "30s"];
+    let run = run(&[&["broadcast", &url], &plan[..]].concat());
+    run.assert_messages(&[("planned", 300), ("sent", 300), ("expected", 6_000), ("received", 6_000)]);
+    assert_eq!(run.count("latency.count"), 4_000, "{run}");
+}
+
+#[test]
+fn clients_of_several_threads_share_a_room() {
+    let server = Server::start(&["--rate", "0"]);
+    let url = format!("ws://{}/chat?format=raw", server.address());
+    let run = broadcast(&url, &["--threads", "3", "--senders", "7", "--deflate", "--size", "300"]);
+    assert_all_received(&run, 20);
+}
+
+#[test]
+fn several_rooms_are_told_apart_by_path_by_first_message_or_by_message() {
+    let server = Server::start(&["--rate", "0"]);
+    let at = |path: &str| format!("ws://{}{path}", server.address());
+    let join = r#"{"type":"join","room":"r{room}"}"#;
+    let message = r#"{"type":"say","room":"r{room}","text":"{id}"}"#;
+    for (path, more) in [
+        ("/chat/{room}", &["--senders", "2", "--threads", "3"][..]),
+        ("/", &["--preset", "throng"]),
+        ("/?format=json", &["--on-open", join, "--message", message]),
+    ] {
+        let run = broadcast(&at(path), &[more, &["--rooms", "5"]].concat());
+        assert_all_received(&run, 4);
+        assert_eq!(run.list("warnings"), [""; 0], "{path}: {run}");
+    }
+}
+
+#[test]
+fn what_comes_from_another_room_is_no_delivery() {
+    let server = Server::start(&["--rate", "0"]);
+    let url = format!("ws://{}/chat?format=raw", server.address());
+    let run = broadcast(&url, &["--rooms", "4", "--message", "{id} in {room}"]);
+    let counts = [("planned", 300), ("sent", 300), ("expected", 1_500), ("received", 1_500)];
+    run.assert_messages(&[&counts[..], &[("strayed", 4_500)]].concat());
+    run.assert_says("warnings", &["room"]);
+}
+
+#[test]
+fn several_servers_are_loaded_at_a_time() {
+    let servers = [Server::start(&["--rate", "0"]), Server::start(&["--rate", "0"])];
+    let urls = servers.each_ref().map(|server| format!("ws://{}/chat/{{room}}?format=raw", server.address()));
+    let run = broadcast(&urls[0], &[&urls[1], "--rooms", "2"]);
+    assert_all_received(&run, 10);
+    let shown = urls.map(|url| url.replace("format=raw", "…"));
+    assert_eq!(run.at("url"), &shown.join(", "), "a query may hold a secret");
+}
+
+#[test]
+fn an_echo_is_checked_in_closed_and_open_loop() {
+    let server = Server::start(&[]);
+    let url = format!("ws://{}/echo", server.address());
+    for more in [&["--depth", "1"][..], &["--depth", "16", "--binary", "--size", "5000"]] {
+        let plan = ["-c", "5", "--warmup", "100ms", "-d", "1s", "--deflate", "--drain-timeout", "30s"];
+        let run = run(&[&["echo", &url], &plan[..], more].concat());
+        let sent = run.message_count("sent");
+        assert!(sent > 5, "{run}");
+        run.assert_messages(&["planned", "sent", "expected", "received"].map(|name| (name, sent)));
+        assert!(run.at("latency").is_null(), "a closed loop has no plan: {run}");
+        assert!(run.count("service_time.count") > 0, "{run}");
+    }
+    let message = r#"{"id":"{id}","from":{client},"noise":"{random:50}"}"#;
+    let plan = ["-c", "1", "--rate", "200", "-n", "300", "--warmup", "0", "--drain-timeout", "30s"];
+    let run = run(&[&["echo", &url], &plan[..], &["--message", message]].concat());
+    assert_all_received(&run, 1);
+}
+
+#[test]
+fn a_closed_loop_ends_after_as_many_messages_as_it_was_told() {
+    let server = Server::start(&[]);
+    let url = format!("ws://{}/echo", server.address());
+    let plan = ["-c", "7", "-n", "1000", "--warmup", "0", "--drain-timeout", "30s"];
+    let run = run(&[&["echo", &url], &plan[..]].concat());
+    run.assert_messages(&["planned", "sent", "expected", "received"].map(|name| (name, 1_000)));
+    assert_eq!(run.count("service_time.count"), 1_000, "{run}");
+}
+
+/// The same for a server that refuses most of it.
+fn throttled(url: &str, senders: &str) -> Run {
+    let plan = ["-c", "20", "--rate", "200", "-n", "300", "--warmup", "0", "--drain-timeout", "2s"];
+    run(&[&["broadcast", url, "--senders", senders], &plan[..]].concat())
+}
+
+#[test]
+fn what_the_rate_limit_of_throng_refuses_is_told_as_such() {
+    let server = Server::start(&["--rate", "10", "--burst", "10"]);
+    let url = format!("ws://{}/chat", server.address());
+    let run = throttled(&url, "1");
+    // Ten at once, and ten a second from then on.
+    let received = run.message_count("received");
+    assert!(received < 6_000 / 2 && run.message_count("lost") == 6_000 - received, "{run}");
+    let refused = run.others().into_iter().find(|(sample, _)| sample.contains("rate_limited"));
+    assert_eq!(refused.map(|(_, count)| count), Some(run.message_count("lost") / 20), "{run}");
+    run.assert_says("warnings", &["--rate", "rate"]);
+    assert!(run.stdout.contains("rate_limited"), "{run}");
+}
+
+#[test]
+fn a_raw_room_that_closes_senders_over_its_rate_makes_no_valid_run() {
+    let server = Server::start(&["--rate", "10", "--burst", "10"]);
+    let url = format!("ws://{}/chat?format=raw", server.address());
+    let run = throttled(&url, "2");
+    run.assert_cause("connections.lost", &["1008"], 2);
+    assert_eq!((run.message_count("planned"), run.message_count("expected")), (300, 6_000), "{run}");
+    assert!(run.message_count("unsent") > 0, "{run}");
+    assert_eq!(run.status, Some(4), "{run}");
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What one peer that sends as fast as it can does to another's echo, and a busy room to a small one.
 
-    cargo build --release && python3 benches/fairness.py [--seconds 5] [--members 2000]
+    cargo build --release && python3 benches/fairness.py [--seconds 5] [--members 10000]
 
 A client sends 64 bytes to /echo and waits for the answer, over and over; each line gives its percentiles, and the 99th
 beside that of the quiet server. A room of two, in which a message is said every 10 ms, is measured beside a busy room

@@ -26,7 +26,12 @@ pub fn shake_hands(deflate: Option<Params>, cuts: &Cuts<'_>) -> Option<Params> {
     let accepted = Request::parse(&asked, &LIMITS, accept).expect("it is HTTP").expect("it is a handshake");
     accepted.encode(&mut answered);
     let opened = cuts.first_outcome(&answered, |come| request.check_response(come));
-    let expected = Opened { head_len: answered.len(), subprotocol: None, deflate: accepted.deflate, cookies: Vec::new() };
+    let expected = Opened {
+        head_len: answered.len(),
+        subprotocol: None,
+        deflate: accepted.deflate,
+        cookies: Vec::new(),
+    };
     assert_eq!(opened, Ok(Some(expected)));
     accepted.deflate
 }

@@ -32,6 +32,8 @@ pub(crate) struct ConnectConfig {
     pub max_message: usize,
     /// Clients from this number on have a kernel receive buffer of so many bytes.
     pub small_buffers: Option<(usize, usize)>,
+    /// Have the kernel stamp what arrives, so that no wake-up of the client is in a latency.
+    pub is_stamped: bool,
     /// The number of the first client, in templates.
     pub client_offset: usize,
     /// Seed of `{random:N}` in templates.
@@ -84,6 +86,7 @@ impl ConnectConfig {
             address,
             source: self.sources.for_client(turn),
             receive_buffer: self.small_buffers.filter(|(first, _)| client >= *first).map(|(_, size)| size),
+            is_stamped: self.is_stamped,
             tls: self.tls.as_ref().filter(|_| target.is_tls).map(|tls| (tls, target.host.as_str())),
         }
     }

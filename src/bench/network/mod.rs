@@ -59,6 +59,8 @@ pub(crate) struct Dial<'a> {
     pub receive_buffer: Option<usize>,
     /// TLS, and the host that the certificate has to be for.
     pub tls: Option<(&'a Tls, &'a str)>,
+    /// Have the kernel stamp what arrives.
+    pub is_stamped: bool,
 }
 
 /// How long to wait at most.

@@ -147,6 +147,9 @@ impl Network for Sockets {
 
     fn connect(&mut self, dial: &Dial<'_>, token: usize) -> io::Result<Transport> {
         let mut stream = Transport::connect(dial.address, dial.source, dial.receive_buffer, dial.tls)?;
+        if dial.is_stamped {
+            stream.stamp_arrivals();
+        }
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(token), interest)?;
         Ok(stream)

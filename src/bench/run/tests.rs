@@ -84,6 +84,7 @@ fn disturbed(arguments: &str, server: impl Server + 'static, disturbance: Distur
         timeout: common.connect_timeout.into(),
         max_message: 1 << 20,
         small_buffers: None,
+        is_stamped: false,
         client_offset: common.client_offset,
         seed: 1,
     };

@@ -59,17 +59,20 @@ impl Transport {
             Err(error) if !is_in_progress(&error) => return Err(error),
             _ => {}
         }
-        if tls.is_none() {
-            // Where the kernel cannot, the time of reading counts.
-            #[cfg(target_os = "linux")]
-            let _ =
-                nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimestampns, &true);
-        }
         let socket = TcpStream::from_std(socket.into());
         Ok(match tls {
             Some((tls, host)) => Transport::Tls(Box::new(TlsTransport::new(socket, tls, host)?)),
             None => Transport::Plain(socket),
         })
+    }
+
+    /// Has the kernel stamp what arrives. Where it cannot, or with TLS, the time of reading counts.
+    pub fn stamp_arrivals(&self) {
+        #[cfg(target_os = "linux")]
+        if let Transport::Plain(socket) = self {
+            let _ =
+                nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::ReceiveTimestampns, &true);
+        }
     }
 
     /// Reads, and tells when the last of what was read arrived, by the time of day since 1970. With TLS, whose records

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             if let Err(why) = bench.check() {
                 subcommand("bench").error(ErrorKind::ArgumentConflict, why).exit();
             }
-            throng::bench::main(*bench, &matches)
+            throng::bench::main(*bench, &Cli::command(), &matches)
         }
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man { command } => match manual::page(&command) {

@@ -99,11 +99,11 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Does what the command line says: runs a scenario or compares reports, prints what was found and writes it to files.
-/// `matches` are those of the whole program.
-pub fn main(bench: Bench, matches: &ArgMatches) -> ExitCode {
+/// `program` is the whole command line, and `matches` what was given of it.
+pub fn main(bench: Bench, program: &clap::Command, matches: &ArgMatches) -> ExitCode {
     let done = match bench.command {
         Command::Run(scenario) => {
-            let (settings, command) = shown_settings(matches);
+            let (settings, command) = shown_settings(program, matches);
             run_scenario(&scenario.into_scenario(), Invocation { settings, command })
         }
         Command::Compare(compare) => output::compare(&compare).map(|()| 0),

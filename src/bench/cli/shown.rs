@@ -3,9 +3,8 @@
 use super::super::summary::Settings;
 use super::super::target;
 use super::super::template::Template;
-use crate::config::Cli;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, CommandFactory};
+use clap::{Arg, ArgMatches, Command};
 
 /// Settings that do not affect figures.
 const WITHOUT_EFFECT: [&str; 8] =
@@ -16,9 +15,8 @@ const WITHOUT_EFFECT: [&str; 8] =
 ///
 /// Hidden are values of header fields, the text of --on-open and --message outside placeholders, names of subprotocols
 /// (some clients send a token as one), and queries of URLs.
-pub(crate) fn shown_settings(matches: &ArgMatches) -> (Settings, String) {
-    let cli = Cli::command();
-    let (mut command, mut matches) = (&cli, matches);
+pub(crate) fn shown_settings(program: &Command, matches: &ArgMatches) -> (Settings, String) {
+    let (mut command, mut matches) = (program, matches);
     let mut words = vec![command.get_name().to_owned()];
     while let Some((name, inner)) = matches.subcommand()
         && let Some(subcommand) = command.find_subcommand(name)

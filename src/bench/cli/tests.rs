@@ -508,7 +508,7 @@ fn flags_are_grouped() {
 
 fn settings(flags: &[&str]) -> (crate::bench::summary::Settings, String) {
     let words = [&["throng", "bench", "echo"], flags].concat();
-    shown_settings(&Cli::command().try_get_matches_from(words).unwrap())
+    shown_settings(&Cli::command(), &Cli::command().try_get_matches_from(words).unwrap())
 }
 
 #[test]

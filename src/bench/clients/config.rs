@@ -30,7 +30,7 @@ pub(crate) struct ConnectConfig {
     pub timeout: Nanos,
     /// The longest message taken, in bytes.
     pub max_message: usize,
-    /// Clients from this number on have a kernel receive buffer of so many bytes.
+    /// The first client with a small kernel receive buffer, and the size of that buffer in bytes.
     pub small_buffers: Option<(usize, usize)>,
     /// Have the kernel stamp what arrives, so that no wake-up of the client is in a latency.
     pub is_stamped: bool,

@@ -47,7 +47,7 @@ pub(crate) trait Handler {
     ) -> bool;
     /// A client can send: called when its socket has taken all that was written, and by [`ClientPool::write_to`].
     fn on_writable(&mut self, _client: usize, _writer: &mut FrameWriter<'_>) {}
-    /// The socket has taken so many messages.
+    /// The socket has taken this number of messages.
     fn on_sent(&mut self, _client: usize, _messages: u32, _now: Time) {}
     /// An open connection ended, and not because the client wanted it.
     fn on_lost(&mut self, _client: usize, _now: Time) {}
@@ -285,7 +285,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         self.clients[client].is_stalled = true;
     }
 
-    /// Has a stalled client read at most so many bytes.
+    /// Has a stalled client read at most `most` bytes.
     pub fn read_some(&mut self, client: usize, most: usize, handler: &mut impl Handler) {
         self.read(client, false, most, Time::NEVER, handler);
     }

@@ -6,7 +6,7 @@ use crate::ws::{Opcode, frame};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-/// Once so many bytes are written, further messages have to wait until the socket has taken them.
+/// Bytes of a batch beyond which further messages wait until the socket has taken it.
 const HIGH_WATER: usize = 256 << 10;
 
 /// Frames to be offered to the socket together.

@@ -6,7 +6,7 @@
 
 use super::super::time::{Nanos, Time};
 
-/// After a poll that found so many events there is no need to pause.
+/// Events of one poll from which on a pause saves nothing.
 const MANY_EVENTS: usize = 64;
 /// What comes after so long a silence begins a new burst.
 const LULL: Nanos = Nanos::millis(1);
@@ -30,7 +30,7 @@ impl ReadBatching {
         ReadBatching { is_on, burst_began: Time::ZERO, last: Time::ZERO }
     }
 
-    /// How long to pause after a poll that ended now and found so many events, the last of them a delivery that took
+    /// How long to pause after a poll that ended now and found `events` events, the last of them a delivery that took
     /// `latency`.
     pub fn pause(&mut self, now: Time, events: usize, latency: Nanos) -> Nanos {
         if !self.is_on || events == 0 {

@@ -79,6 +79,11 @@ impl ConnectConfig {
         &self.targets[client % self.targets.len()]
     }
 
+    /// Whether the kernel stamps what arrives at any client.
+    pub fn is_every_arrival_stamped(&self) -> bool {
+        cfg!(target_os = "linux") && self.is_stamped && !self.targets.iter().any(|target| target.is_tls)
+    }
+
     pub fn dial(&self, client: usize) -> Dial<'_> {
         let (turn, place) = (client / self.targets.len(), client % self.targets.len());
         let (target, address) = (&self.targets[place], self.addresses.of(place, turn));

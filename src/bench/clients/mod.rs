@@ -5,22 +5,28 @@
 
 mod client;
 mod config;
+mod deadlines;
+mod handler;
+mod handshakes;
+mod pings;
 mod writer;
 
 pub(crate) use config::{Addresses, ConnectConfig};
+pub(crate) use handler::{Handler, Ignore};
 pub(crate) use writer::FrameWriter;
 
 use super::network::{Network, Ready, Received, Wait};
 use super::recorder::{Attempts, ConnectionRecorder, count};
-use super::refusal;
 use super::time::{Nanos, Time};
 use crate::ws::deflate::{Compressors, Inflater};
-use crate::ws::handshake::{MAX_ANSWER, Refused, ResponseError};
-use crate::ws::{CloseCode, Error, Event, Message, Opcode, Protocol, Role, frame};
+use crate::ws::handshake::MAX_ANSWER;
+use crate::ws::{CloseCode, Error, Event, Opcode, Protocol, Role, frame};
 use client::{Cause, Client, Open, Opening, State, write_some};
+use deadlines::Deadlines;
+use handshakes::{Answer, Handshakes};
+use pings::Pings;
 use rand::Rng;
 use rand::rngs::StdRng;
-use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Write};
 use writer::Batch;
 
@@ -32,38 +38,6 @@ const REFUSAL_TIMEOUT: Nanos = Nanos::millis(200);
 const MAX_HELD: usize = 512 << 10;
 /// How long a closing handshake may take.
 pub(crate) const CLOSE_TIMEOUT: Nanos = Nanos::secs(2);
-
-/// What clients do: called for what happens to each. What is written to `writer` goes to that client.
-pub(crate) trait Handler {
-    /// The opening handshake was answered.
-    fn on_open(&mut self, client: usize, now: Time, writer: &mut FrameWriter<'_>);
-    /// A message arrived then; whether it was one that the clients of this run had sent.
-    fn on_message(
-        &mut self,
-        client: usize,
-        message: &Message<'_>,
-        arrived: Time,
-        writer: &mut FrameWriter<'_>,
-    ) -> bool;
-    /// A client can send: called when its socket has taken all that was written, and by [`ClientPool::write_to`].
-    fn on_writable(&mut self, _client: usize, _writer: &mut FrameWriter<'_>) {}
-    /// The socket has taken this number of messages.
-    fn on_sent(&mut self, _client: usize, _messages: u32, _now: Time) {}
-    /// An open connection ended, and not because the client wanted it.
-    fn on_lost(&mut self, _client: usize, _now: Time) {}
-    /// The client has left by a closing handshake.
-    fn on_left(&mut self, _client: usize, _now: Time) {}
-}
-
-/// Does nothing with what happens.
-pub(crate) struct Ignore;
-
-impl Handler for Ignore {
-    fn on_open(&mut self, _: usize, _: Time, _: &mut FrameWriter<'_>) {}
-    fn on_message(&mut self, _: usize, _: &Message<'_>, _: Time, _: &mut FrameWriter<'_>) -> bool {
-        false
-    }
-}
 
 /// The clients of one thread.
 pub(crate) struct ClientPool<'a, N: Network> {
@@ -80,28 +54,17 @@ pub(crate) struct ClientPool<'a, N: Network> {
     open: usize,
     opening: usize,
     closing: usize,
-    /// Deadlines of handshakes, opening and closing, each in the order in which they began.
-    opening_deadlines: VecDeque<(Time, usize, u32)>,
-    refusal_deadlines: VecDeque<(Time, usize, u32)>,
-    closing_deadlines: VecDeque<(Time, usize, u32)>,
-    pings: Option<Pings>,
-    /// Clients that have not answered the last ping; empty unless [`ClientPool::ping_all`] was called.
-    awaiting_pong: Vec<bool>,
+    handshakes: Handshakes<'a>,
+    opening_deadlines: Deadlines,
+    refusal_deadlines: Deadlines,
+    closing_deadlines: Deadlines,
+    pings: Pings,
     pub recorder: ConnectionRecorder,
-    /// By status, what the first server that refused with it said in full.
-    refusals: HashMap<String, String>,
     buffer: Vec<u8>,
     batch: Batch,
     inflater: Inflater,
     compressors: Compressors,
     rng: StdRng,
-}
-
-/// Pings go out evenly, one client after the other.
-struct Pings {
-    interval: Nanos,
-    next: Time,
-    client: usize,
 }
 
 impl<'a, N: Network> ClientPool<'a, N> {
@@ -118,12 +81,11 @@ impl<'a, N: Network> ClientPool<'a, N> {
             open: 0,
             opening: 0,
             closing: 0,
-            opening_deadlines: VecDeque::new(),
-            refusal_deadlines: VecDeque::new(),
-            refusals: HashMap::new(),
-            closing_deadlines: VecDeque::new(),
-            pings: None,
-            awaiting_pong: Vec::new(),
+            handshakes: Handshakes::new(config, first),
+            opening_deadlines: Deadlines::default(),
+            refusal_deadlines: Deadlines::default(),
+            closing_deadlines: Deadlines::default(),
+            pings: Pings::default(),
             recorder: ConnectionRecorder::default(),
             buffer: vec![0; RECEIVE_BUFFER],
             batch: Batch::default(),
@@ -177,7 +139,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
                     Opening { stream, since, nonce, is_connected: false, head: Vec::new(), refused: None };
                 self.clients[client].state = State::Opening(Box::new(opening));
                 let deadline = self.network.now() + self.config.timeout;
-                self.opening_deadlines.push_back((deadline, client, generation));
+                self.opening_deadlines.set(deadline, client, generation);
                 self.opening += 1;
             }
             Err(error) => self.fail(client, Cause::of(&error)),
@@ -207,35 +169,14 @@ impl<'a, N: Network> ClientPool<'a, N> {
             return;
         }
         let now = self.network.now();
-        while let Some(client) = self.expired(|pool| &mut pool.opening_deadlines, now) {
+        while let Some(client) = self.opening_deadlines.next_passed(now, is_under_way(&self.clients)) {
             self.fail(client, Cause::server("no answer to the handshake in time"));
         }
-        while let Some(client) = self.expired(|pool| &mut pool.refusal_deadlines, now) {
+        while let Some(client) = self.refusal_deadlines.next_passed(now, is_under_way(&self.clients)) {
             self.end(client, Cause::server("refused"), handler);
         }
-        while let Some(client) = self.expired(|pool| &mut pool.closing_deadlines, now) {
+        while let Some(client) = self.closing_deadlines.next_passed(now, is_under_way(&self.clients)) {
             self.end(client, Cause::server("closed"), handler);
-        }
-    }
-
-    /// The next client whose deadline in a list has passed while it still was where it had been.
-    fn expired(
-        &mut self,
-        deadlines: fn(&mut Self) -> &mut VecDeque<(Time, usize, u32)>,
-        now: Time,
-    ) -> Option<usize> {
-        loop {
-            let (deadline, client, generation) = deadlines(self).front().copied()?;
-            let Client { state, generation: current, .. } = &self.clients[client];
-            let is_under_way =
-                matches!(state, State::Opening(_) | State::Closing(_)) && *current == generation;
-            if is_under_way && deadline > now {
-                return None;
-            }
-            deadlines(self).pop_front();
-            if is_under_way {
-                return Some(client);
-            }
         }
     }
 
@@ -320,7 +261,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         if let State::Open(open) = std::mem::take(state) {
             *state = State::Closing(open);
             let deadline = self.network.now() + CLOSE_TIMEOUT;
-            self.closing_deadlines.push_back((deadline, client, *generation));
+            self.closing_deadlines.set(deadline, client, *generation);
             self.open -= 1;
             self.closing += 1;
         }
@@ -347,22 +288,17 @@ impl<'a, N: Network> ClientPool<'a, N> {
 
     /// Has each open connection send a ping every `interval` from now on.
     pub fn ping_every(&mut self, interval: Nanos) {
-        let next = self.network.now();
-        self.pings = Some(Pings { interval, next, client: 0 });
+        self.pings.schedule(interval, self.network.now());
     }
 
-    /// Sends the pings that are due; when the next one is.
+    /// Sends the pings that are due, and returns when the next one is.
     pub fn send_pings(&mut self) -> Option<Time> {
-        let (now, len) = (self.network.now(), self.clients.len() as u64);
-        while let Some(pings) = &mut self.pings
-            && pings.next <= now
-        {
-            let client = pings.client;
-            pings.next = pings.next + Nanos::new((pings.interval.get() / len.max(1)).max(1));
-            pings.client = (client + 1) % self.clients.len();
+        self.pings.next_at()?;
+        let now = self.network.now();
+        while let Some(client) = self.pings.next_due(now, self.clients.len()) {
             self.ping(client);
         }
-        self.pings.as_ref().map(|pings| pings.next)
+        self.pings.next_at()
     }
 
     fn ping(&mut self, client: usize) {
@@ -373,21 +309,21 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Pings every open connection. [`ClientPool::unanswered_pings`] tells how many have not answered.
+    /// Pings every open connection. [`ClientPool::unanswered_pings`] counts those that have not answered.
     pub fn ping_all(&mut self) {
-        self.awaiting_pong = (0..self.clients.len()).map(|client| self.is_open(client)).collect();
+        self.pings.expect(self.clients.iter().map(|client| matches!(client.state, State::Open(_))));
         for client in 0..self.clients.len() {
             self.ping(client);
         }
     }
 
     pub fn unanswered_pings(&self) -> usize {
-        self.awaiting_pong.iter().filter(|awaits| **awaits).count()
+        self.pings.unanswered()
     }
 
     /// Gives up the connections that have not answered a ping.
     pub fn drop_unanswered(&mut self) {
-        for (client, _) in std::mem::take(&mut self.awaiting_pong).iter().enumerate().filter(|(_, it)| **it) {
+        for client in self.pings.take_unanswered() {
             self.drop_connection(client);
             count(&mut self.recorder.lost, "open, but no answer to a ping", 1);
         }
@@ -403,9 +339,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
             State::Closing(_) => self.closing -= 1,
         }
         *held = None;
-        if let Some(awaits) = self.awaiting_pong.get_mut(client) {
-            *awaits = false;
-        }
+        self.pings.settle(client);
     }
 
     fn writer<'w>(&'w mut self, client: usize, batch: &'w mut Batch) -> FrameWriter<'w> {
@@ -447,9 +381,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
                     let nonce = opening.nonce;
                     let mut batch = std::mem::take(&mut self.batch);
                     let cookies = self.clients[client].cookies.as_deref();
-                    self.config.with_request(self.first + client, nonce, cookies, |request| {
-                        request.encode(&mut batch.bytes);
-                    });
+                    self.handshakes.write_request(client, nonce, cookies, &mut batch.bytes);
                     self.write(client, batch, handler);
                 }
                 Err(error) => return self.fail(client, Cause::of(&error)),
@@ -532,31 +464,18 @@ impl<'a, N: Network> ClientPool<'a, N> {
 
     fn take_head(&mut self, client: usize, arrived: Time, handler: &mut impl Handler) {
         let now = self.heard_at;
-        let number = self.first + client;
         let Client { state, cookies, generation, .. } = &mut self.clients[client];
         let State::Opening(opening) = state else { return };
-        let Opening { head, nonce, .. } = &**opening;
-        let answer = self
-            .config
-            .with_request(number, *nonce, cookies.as_deref(), |request| request.check_response(head));
-        let opened = match answer {
-            Ok(None) => return,
-            Ok(Some(opened)) => opened,
-            Err(ResponseError::Status(mut refused)) => {
-                let is_complete = refused.push(&opening.head[refused.head_len..]);
-                opening.refused = Some(refused);
-                match is_complete {
-                    true => self.end(client, Cause::server("refused"), handler),
-                    false => {
-                        self.refusal_deadlines.push_back((now + REFUSAL_TIMEOUT, client, *generation));
-                    }
-                }
-                return;
+        let opened = match self.handshakes.check(client, opening, cookies.as_deref()) {
+            Answer::Incomplete => return,
+            Answer::Opened(opened) => opened,
+            Answer::Refused { is_complete: true } => {
+                return self.end(client, Cause::server("refused"), handler);
             }
-            Err(error) => {
-                let sentence = refusal::sentence(&error, &opening.head);
-                return self.fail(client, Cause::Server(sentence));
+            Answer::Refused { is_complete: false } => {
+                return self.refusal_deadlines.set(now + REFUSAL_TIMEOUT, client, *generation);
             }
+            Answer::Invalid(why) => return self.fail(client, Cause::Server(why)),
         };
         if !opened.cookies.is_empty() {
             *cookies = Some(opened.cookies.join("; ").into());
@@ -609,9 +528,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
                     writer.control(Opcode::Pong, &payload);
                 }
                 Ok(Some(Event::Pong(_))) => {
-                    if let Some(awaits) = self.awaiting_pong.get_mut(client) {
-                        *awaits = false;
-                    }
+                    self.pings.settle(client);
                 }
                 Ok(Some(Event::Fragment | Event::Ping(_))) => {}
                 Ok(Some(Event::Close(close))) => {
@@ -645,18 +562,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         match &self.clients[client].state {
             State::Absent => {}
             State::Opening(opening) => {
-                let is_tls = self.config.target(self.first + client).is_tls;
-                let cause = match (&opening.refused, cause) {
-                    (Some(refused), _) => {
-                        let sentence = refused_with(refused);
-                        let first = self.refusals.entry(refused.headline()).or_insert(sentence);
-                        Cause::Server(first.clone())
-                    }
-                    (None, Cause::Ended) if opening.is_connected => {
-                        Cause::Server(refusal::ended_early(is_tls, &opening.head))
-                    }
-                    (None, cause) => cause,
-                };
+                let cause = self.handshakes.failure(client, opening, cause);
                 self.fail(client, cause);
             }
             State::Open(_) => {
@@ -680,10 +586,11 @@ impl<'a, N: Network> ClientPool<'a, N> {
     }
 }
 
-fn refused_with(refused: &Refused) -> String {
-    match refusal::advice(refused) {
-        Some(advice) => format!("the handshake was answered with {refused}: {advice}"),
-        None => format!("the handshake was answered with {refused}"),
+/// Whether a client's connection of this generation is opening or closing.
+fn is_under_way<S>(clients: &[Client<S>]) -> impl Fn(usize, u32) -> bool {
+    |client, generation| {
+        let Client { state, generation: current, .. } = &clients[client];
+        matches!(state, State::Opening(_) | State::Closing(_)) && *current == generation
     }
 }
 

@@ -86,6 +86,11 @@ impl Scenario {
         matches!(self.action, Action::Echo { .. })
     }
 
+    /// Whether messages are echoed and no reply is needed to send the next one.
+    pub fn is_open_echo(&self) -> bool {
+        matches!(self.action, Action::Echo { rate: Some(_), depth: None, .. })
+    }
+
     /// `None` for a scenario without rooms.
     pub fn room(&self) -> Option<&Room> {
         match &self.action {

@@ -70,6 +70,9 @@ pub(crate) struct Wait {
     pub at_most: Nanos,
     /// To the microsecond: when something is due.
     pub due: Option<Time>,
+    /// Let what arrives shortly before `due` wait until then, which saves a wake-up. Arrivals have to be stamped, or they
+    /// would count as late.
+    pub gathers: bool,
 }
 
 /// A connection that has become ready.

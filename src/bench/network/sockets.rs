@@ -25,6 +25,8 @@ const LAST_STRETCH: Nanos = Nanos::micros(1_500);
 const SPIN: Nanos = Nanos::micros(50);
 /// The part of all time that may be spent so: 1/100.
 const SPIN_PART: u64 = 100;
+/// The longest time for which arrivals are left to gather.
+const GATHER: Nanos = Nanos::micros(400);
 
 /// Sockets of one thread.
 pub(crate) struct Sockets {
@@ -35,7 +37,9 @@ pub(crate) struct Sockets {
     timer: TimerFd,
     /// When the timer goes off next.
     armed: Time,
-    /// Reads that are still to be stamped by the kernel.
+    /// The kernel stamps what arrives.
+    stamps: bool,
+    /// Reads that are still to ask for the stamp.
     to_stamp: u32,
     /// For how long the thread has looked for events without sleeping.
     spun: Nanos,
@@ -88,6 +92,7 @@ impl Sockets {
             events: Events::with_capacity(EVENTS),
             timer,
             armed: Time::ZERO,
+            stamps: false,
             to_stamp: 0,
             spun: Nanos::ZERO,
             epoch: Epoch::default(),
@@ -112,10 +117,8 @@ impl Sockets {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
-        let now = self.now();
-        if now.since(began) > SLEPT {
-            self.to_stamp = STAMPED;
-            self.epoch = self.epoch.after_wait(now);
+        if self.now().since(began) > SLEPT {
+            self.woke_up(STAMPED);
         }
         ready.extend(self.events.iter().filter(|event| event.token() != TIMER).map(|event| Ready {
             token: event.token().0,
@@ -126,10 +129,18 @@ impl Sockets {
         Ok(())
     }
 
+    /// Has the next `reads` reads ask for the stamp.
+    fn woke_up(&mut self, reads: u32) {
+        if self.stamps {
+            self.to_stamp = reads;
+            self.epoch = self.epoch.after_wait(self.now());
+        }
+    }
+
     /// Looks for events again and again until there are some, or something is due.
     fn spin(&mut self, due: Time, ready: &mut Vec<Ready>) -> io::Result<()> {
         let began = self.now();
-        self.to_stamp = STAMPED;
+        self.woke_up(STAMPED);
         while ready.is_empty() && self.now() < due {
             self.poll(Duration::ZERO, ready)?;
         }
@@ -149,6 +160,7 @@ impl Network for Sockets {
         let mut stream = Transport::connect(dial.address, dial.source, dial.receive_buffer, dial.tls)?;
         if dial.is_stamped {
             stream.stamp_arrivals();
+            self.stamps = true;
         }
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(token), interest)?;
@@ -184,6 +196,11 @@ impl Network for Sockets {
                     return self.spin(due, ready);
                 }
                 let ahead = if may_spin { SPIN } else { Nanos::ZERO };
+                if wait.gathers && left <= GATHER {
+                    std::thread::sleep(left.saturating_sub(ahead).into());
+                    self.woke_up(u32::MAX);
+                    return self.poll(Duration::ZERO, ready);
+                }
                 self.arm(due - ahead, left.saturating_sub(ahead))?;
                 wait.at_most
             }

@@ -43,6 +43,8 @@ pub(super) struct Worker<'a, N: Network> {
     /// When connections are due, if there is a rate.
     connect_rate: Option<Pacer>,
     batching: ReadBatching,
+    /// What arrives while a message is about to be sent may wait until then.
+    gathers: bool,
     part: Part,
     /// When latencies were handed over last.
     told: Time,
@@ -94,6 +96,7 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
             begun: 0,
             connect_rate: plan.scenario.common.connect_rate.map(|rate| Pacer::new(Time::ZERO, rate)),
             batching: ReadBatching::new(is_room),
+            gathers: plan.config.is_every_arrival_stamped() && plan.scenario.is_open_echo(),
             part: Part::Connecting,
             told: Time::ZERO,
             stepped: Time::ZERO,
@@ -109,7 +112,7 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
             return Ok(false);
         }
         let due = self.run_due(now);
-        let wait = Wait { at_most: TICK, due };
+        let wait = Wait { at_most: TICK, due, gathers: self.gathers };
         let events = self.pool.poll(wait, due.unwrap_or(Time::NEVER), &mut self.dispatcher)?;
         self.pool.expire(&mut self.dispatcher);
         let now = self.pool.network.now();

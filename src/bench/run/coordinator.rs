@@ -62,10 +62,9 @@ enum Phase {
     Counting,
     Warmup,
     Measuring,
-    /// `received` deliveries had come when the last one was seen, at `at`.
+    /// The plan has ended. `received` deliveries have arrived so far.
     Draining {
         received: u64,
-        at: Time,
     },
     Finishing,
     Over,
@@ -228,7 +227,7 @@ impl<'a> Coordinator<'a> {
                 self.enter_draining(now);
                 Some(self.phase)
             }
-            Phase::Draining { received, at } => self.drain(&totals, received, at, now),
+            Phase::Draining { received } => self.drain(&totals, received, now),
             Phase::Finishing if self.shared.is_acknowledged(Stage::Finish) => {
                 let ending = Ending { at: now, sender_hears: self.outcome.sender_hears };
                 let _is_set_once = self.shared.ending.set(ending);
@@ -287,15 +286,14 @@ impl<'a> Coordinator<'a> {
 
     fn enter_draining(&mut self, now: Time) {
         self.end_row(now);
-        self.phase = Phase::Draining { received: self.shared.totals().received, at: now };
+        self.phase = Phase::Draining { received: self.shared.totals().received };
         self.phase_began = now;
     }
 
-    /// Waits for what is on the way, as long as something comes.
-    fn drain(&mut self, totals: &Totals, received: u64, at: Time, now: Time) -> Option<Phase> {
+    /// Waits for outstanding deliveries, for `--drain-timeout` at most.
+    fn drain(&mut self, totals: &Totals, received: u64, now: Time) -> Option<Phase> {
         if totals.received > received {
-            self.phase =
-                Phase::Draining { received: totals.received, at: totals.last_heard.min(now).max(at) };
+            self.phase = Phase::Draining { received: totals.received };
             self.outcome.drain = now.since(self.outcome.window.end);
         }
         let scenario = self.plan.scenario;
@@ -307,7 +305,7 @@ impl<'a> Coordinator<'a> {
         // In a storm nobody knows yet who is to receive what.
         let is_known = !matches!(scenario.action, Action::Storm { .. });
         let is_over = is_known && is_all_sent && totals.received + totals.unknown >= expected;
-        if !is_over && now.since(at) <= scenario.common.drain_timeout.into() {
+        if !is_over && now.since(self.phase_began) <= scenario.common.drain_timeout.into() {
             return None;
         }
         self.outcome.sender_hears = !leaves_out_sender;

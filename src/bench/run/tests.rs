@@ -669,6 +669,25 @@ fn rates_are_of_the_window_and_the_drain_stands_beside_them() {
 }
 
 #[test]
+fn a_server_with_a_long_backlog_is_waited_for_until_the_drain_timeout() {
+    /// Answers ten messages per second.
+    struct Backlog(u64);
+    impl Server for Backlog {
+        fn on_message(&mut self, connection: usize, opcode: Opcode, text: &[u8], now: Time, out: &mut Out) {
+            self.0 += 1;
+            let due = Time::ZERO + Nanos::secs(1) + millis(100 * self.0);
+            out.send(due.since(now), connection, opcode, text);
+        }
+    }
+    let report = run("echo ws://h -c 1 --rate 100 --warmup 0 -d 1 --drain-timeout 2s", Backlog(0));
+    let it = messages(&report);
+    assert_eq!((it.sent, it.expected), (100, 100));
+    assert!((20..40).contains(&it.received), "{}", it.received);
+    assert_eq!(it.lost, 100 - it.received);
+    assert!((1.8..2.1).contains(&report.drain_seconds), "{}", report.drain_seconds);
+}
+
+#[test]
 fn rows_end_where_phases_end() {
     let report = run("echo ws://h -c 2 --rate 100 --warmup 500ms -d 3", Echo(millis(200)));
     let phases: Vec<&str> = report.rows.iter().map(|row| row.phase.as_str()).collect();

@@ -1,15 +1,13 @@
 //! Echo: the WebSocket protocol as peers meet it over a socket.
 
-mod support;
-
+use crate::support::{
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, PATIENCE, PING, PONG, Raw, Server, TEXT, close, frame,
+    handshake, header, text,
+};
 use std::io::{ErrorKind, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{
-    BINARY, CLOSE, CONTINUATION, FIN, Frame, PATIENCE, PING, PONG, Raw, Server, TEXT, close, frame,
-    handshake, header, text,
-};
 use tungstenite::Message;
 
 #[test]

@@ -1,14 +1,12 @@
 //! Where peers differ: what comes after a close frame, who ends the connection and when, what those get who have
 //! stopped sending or do not read, and what overtakes what.
 
-mod support;
-
+use crate::support::{
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, PATIENCE, PING, PONG, Raw, Server, TEXT, close, frame, get,
+    handshake, header, text,
+};
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
-use support::{
-    BINARY, CLOSE, CONTINUATION, FIN, Frame, PATIENCE, PING, PONG, Raw, Server, TEXT, close, frame, get,
-    header, text,
-};
 
 /// Bytes of what is said at once in a room, and how often: in all more than the system holds for a connection.
 const PIECE: usize = 512 << 10;
@@ -174,7 +172,7 @@ fn no_peer_sends_for_longer_than_the_close_timeout_after_a_close_frame() {
     let mut answered = logged_out(&server);
     answered.send(close(1000, ""));
     answered.assert_ends_in_order();
-    let mut failed = server.send(support::handshake("/echo"));
+    let mut failed = server.send(handshake("/echo"));
     assert_eq!(failed.reply().status, 101);
     failed.send(frame(FIN | 0xF, b""));
     assert_eq!(failed.frame().close().0, 1002);

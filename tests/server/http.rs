@@ -1,13 +1,11 @@
 //! Plain HTTP: the page, keeping connections, and what is refused.
 
-mod support;
-
+use crate::support::{PATIENCE, Server, get, request};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{PATIENCE, Server, get, request};
 
 const WEBSOCKET_PATHS: [&str; 4] = ["/chat", "/chat/room", "/echo", "/chatsocket"];
 

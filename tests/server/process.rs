@@ -1,12 +1,10 @@
 //! The process: its command line, its log, its end, and its file limit.
 
-mod support;
-
+use crate::support::{CLOSE, FIN, PATIENCE, Raw, Server, close, get, handshake, text, wait};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{CLOSE, FIN, PATIENCE, Raw, Server, close, get, handshake, text, wait};
 
 /// Runs the program to its end.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {

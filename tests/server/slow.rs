@@ -1,9 +1,7 @@
 //! What becomes of members that read too slowly, and of those who do not: with `--slow close` and with `--slow drop`.
 
-mod support;
-
+use crate::support::{BINARY, Client, FIN, Raw, Server, frame, text};
 use serde_json::{Value, json};
-use support::{BINARY, Client, FIN, Raw, Server, frame, text};
 use tungstenite::Message;
 
 /// A member of the den that has heard its welcome.

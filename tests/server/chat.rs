@@ -1,11 +1,9 @@
 //! Chat in its four formats, as members meet it.
 
-mod support;
-
+use crate::support::{Client, PATIENCE, Raw, Server, handshake};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, PATIENCE, Raw, Server, handshake};
 use tungstenite::Message;
 
 /// A `json` member that has joined the room, and the `joined` it got.

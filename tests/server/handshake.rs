@@ -1,9 +1,7 @@
 //! The opening handshake (RFC 6455 §4), and who is let in.
 
-mod support;
-
+use crate::support::{FIN, HANDSHAKE, PATIENCE, Raw, Server, get, handshake, request, text};
 use std::time::Instant;
-use support::{FIN, HANDSHAKE, PATIENCE, Raw, Server, handshake, request, text};
 
 #[test]
 fn the_handshake_of_rfc_6455_is_accepted_as_it_says() {
@@ -134,7 +132,7 @@ fn what_follows_the_head_at_once_are_frames() {
         assert_eq!(raw.frame().text(), "two");
     }
     // The same after another request on the connection, cut inside a frame.
-    let mut raw = server.send([support::get("/healthz").as_bytes(), &all[..all.len() - 2]].concat());
+    let mut raw = server.send([get("/healthz").as_bytes(), &all[..all.len() - 2]].concat());
     assert_eq!(raw.reply().status, 200);
     assert_eq!(raw.reply().status, 101);
     assert_eq!(raw.frame().text(), "one");

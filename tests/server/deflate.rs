@@ -1,9 +1,7 @@
 //! permessage-deflate (RFC 7692) over real sockets: what is agreed on, and what becomes of messages.
 
-mod support;
-
+use crate::support::*;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use support::*;
 
 const BOTH: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 const OWN: &str = "permessage-deflate; server_no_context_takeover";

@@ -1,0 +1,14 @@
+//! Both ends of the protocol, and `throng serve` over real sockets.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod back_to_back;
+mod chat;
+mod deflate;
+mod echo;
+mod handshake;
+mod http;
+mod process;
+mod slow;
+mod strictness;

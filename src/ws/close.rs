@@ -1,40 +1,41 @@
-//! Close codes (RFC 6455 §7.4 and the IANA registry), and what can be wrong with what a peer sends.
+//! Close codes (RFC 6455 §7.4 and the IANA registry), and the errors that a peer can cause.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A status code of a close frame.
+/// The status code of a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// The purpose of the connection is fulfilled.
+    /// The connection has fulfilled its purpose.
     pub const NORMAL: CloseCode = CloseCode(1000);
-    /// An endpoint goes away: the server shuts down, or the peer has fallen silent.
+    /// An endpoint is leaving: the server shuts down, or the peer no longer responds.
     pub const GOING_AWAY: CloseCode = CloseCode(1001);
-    /// The peer broke the protocol.
+    /// The peer violated the protocol.
     pub const PROTOCOL: CloseCode = CloseCode(1002);
-    /// A kind of data that is not taken here: binary where text is needed.
+    /// The peer sent a type of data that is not accepted: binary where text is required.
     pub const UNSUPPORTED: CloseCode = CloseCode(1003);
-    /// Text that is not UTF-8, or compressed data that is damaged.
+    /// The peer sent text that is not UTF-8, or damaged compressed data.
     pub const INVALID_DATA: CloseCode = CloseCode(1007);
-    /// A limit other than that of size: rate, time.
+    /// The peer exceeded a limit other than message size, such as rate or time.
     pub const POLICY: CloseCode = CloseCode(1008);
-    /// A message over the size limit.
+    /// The peer sent a message over the size limit.
     pub const TOO_BIG: CloseCode = CloseCode(1009);
-    /// The server met a condition that it did not expect.
+    /// The server met an unexpected condition.
     pub const INTERNAL: CloseCode = CloseCode(1011);
-    /// Try again later: full, or too slow a reader.
+    /// The server is full, or the peer reads too slowly.
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 
-    /// Whether the code may stand in a close frame. 1004, 1005, 1006 and 1015 are reserved (§7.4.1); of the
-    /// others under 3000 only those that the IANA registry knows; 3000 and up are for libraries and applications.
+    /// Returns true if the code is allowed in a close frame. 1004, 1005, 1006 and 1015 are reserved (§7.4.1).
+    /// Below 3000 only codes in the IANA registry are allowed. Codes from 3000 are for libraries and
+    /// applications.
     pub fn may_be_sent(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether a close frame with this code goes before messages that still wait. It does where an end of the
-    /// connection was found to be at fault, so that it hears of it soon: those messages would only keep it waiting.
+    /// Returns true if a close frame with this code is sent before messages that are still queued. This holds
+    /// for codes that report an error: the queued messages would only delay the report.
     pub fn overtakes(self) -> bool {
         matches!(
             self,
@@ -47,56 +48,59 @@ impl CloseCode {
     }
 }
 
-/// What a close frame says.
+/// The content of a close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseFrame<'b> {
-    /// Why the connection ends.
+    /// The close code.
     pub code: CloseCode,
-    /// The same in words; often empty.
+    /// The reason as text, often empty.
     pub reason: Cow<'b, str>,
 }
 
 impl fmt::Display for CloseFrame<'_> {
-    /// The code, and the reason if there is one, printable: `4001 ("session expired")`.
+    /// Writes the code and, if there is one, the reason with control characters escaped: `4001 ("session
+    /// expired")`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code.0)?;
         if self.reason.is_empty() { Ok(()) } else { write!(f, " ({:?})", self.reason) }
     }
 }
 
-/// What a peer did against the protocol or a limit of it. The connection is failed (§7.1.7): the
-/// caller sends a close frame with [`Error::close_code`] and this error's text as reason, and ends it.
+/// A violation of the protocol or of a size limit by the peer. The connection must be failed (§7.1.7): the
+/// caller sends a close frame with [`Error::close_code`] and the text of this error as reason, and ends the
+/// connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// A reserved bit is set that no extension agreed on gives a meaning to (§5.2, RFC 7692 §6).
+    /// A reserved bit is set that no negotiated extension defines (§5.2, RFC 7692 §6).
     ReservedBits,
     /// An opcode that the RFC does not define (§5.2).
     UnknownOpcode(u8),
     /// A control frame without FIN (§5.5).
     FragmentedControl,
-    /// A control frame of more than 125 bytes (§5.5).
+    /// A control frame with more than 125 bytes (§5.5).
     ControlTooLong,
-    /// A length not written in its shortest form (§5.2).
+    /// A length that is not in its shortest form (§5.2).
     NonMinimalLength,
     /// A 64-bit length with the most significant bit set (§5.2).
     LengthTopBit,
-    /// A frame of a client without masking key (§5.1).
+    /// An unmasked frame from a client (§5.1).
     Unmasked,
-    /// A frame of a server with a masking key (§5.1).
+    /// A masked frame from a server (§5.1).
     Masked,
-    /// A continuation frame while no message is unfinished (§5.4).
+    /// A continuation frame without an unfinished message (§5.4).
     UnexpectedContinuation,
-    /// A new message while another is unfinished (§5.4).
+    /// The start of a message while another is unfinished (§5.4).
     MessageInsideMessage,
-    /// Text that is not UTF-8 (§8.1), also the reason of a close frame (§5.5.1).
+    /// Text that is not UTF-8 (§8.1), including the reason in a close frame (§5.5.1).
     InvalidUtf8,
     /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
     BadCompression,
-    /// A close frame of one byte, which is no code (§5.5.1).
+    /// A close frame with a payload of one byte (§5.5.1).
     HalfCloseCode,
-    /// A code that must not stand in a close frame (§7.4).
+    /// A code that is not allowed in a close frame (§7.4).
     InvalidCloseCode(u16),
-    /// A message of more bytes than the limit: told by a frame header before the bytes are taken, or while inflating.
+    /// A message over the size limit, detected at a frame header before its payload is kept, or while
+    /// inflating.
     TooBig {
         /// The limit, in bytes.
         limit: usize,
@@ -104,7 +108,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The close code that answers the error.
+    /// Returns the close code that reports the error.
     pub fn close_code(&self) -> CloseCode {
         match self {
             Error::ReservedBits
@@ -131,25 +135,25 @@ impl fmt::Display for Error {
             Error::ReservedBits => f.write_str("a reserved bit is set"),
             Error::UnknownOpcode(opcode) => write!(f, "unknown opcode {opcode:#x}"),
             Error::FragmentedControl => f.write_str("a control frame is fragmented"),
-            Error::ControlTooLong => f.write_str("a control frame is over 125 bytes"),
+            Error::ControlTooLong => f.write_str("a control frame has more than 125 bytes"),
             Error::NonMinimalLength => f.write_str("a length is not in its shortest form"),
             Error::LengthTopBit => f.write_str("the top bit of a length is set"),
-            Error::Unmasked => f.write_str("a frame of a client is not masked"),
-            Error::Masked => f.write_str("a frame of a server is masked"),
-            Error::UnexpectedContinuation => f.write_str("a continuation of no message"),
-            Error::MessageInsideMessage => f.write_str("a new message inside an unfinished message"),
+            Error::Unmasked => f.write_str("a client sent an unmasked frame"),
+            Error::Masked => f.write_str("a server sent a masked frame"),
+            Error::UnexpectedContinuation => f.write_str("a continuation frame without a message"),
+            Error::MessageInsideMessage => f.write_str("a new message before the last one was finished"),
             Error::InvalidUtf8 => f.write_str("a text is not UTF-8"),
             Error::BadCompression => f.write_str("a compressed message is damaged"),
-            Error::HalfCloseCode => f.write_str("a close frame of one byte"),
-            Error::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
-            Error::TooBig { limit } => write!(f, "a message is over {limit} bytes"),
+            Error::HalfCloseCode => f.write_str("a close frame has a payload of one byte"),
+            Error::InvalidCloseCode(code) => write!(f, "close code {code} is not allowed"),
+            Error::TooBig { limit } => write!(f, "a message has more than {limit} bytes"),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
-/// Reads the payload of a close frame; an empty one is none (§5.5.1).
+/// Decodes the payload of a close frame. An empty payload has no code (§5.5.1).
 pub(super) fn decode(payload: Cow<'_, [u8]>) -> Result<Option<CloseFrame<'_>>, Error> {
     let code = match *payload {
         [] => return Ok(None),
@@ -172,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_that_may_and_may_not_be_sent() {
+    fn only_codes_of_the_registry_and_application_codes_may_be_sent() {
         let valid =
             [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999];
         let invalid = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535];
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_frame_is_shown_with_its_reason_and_nothing_that_a_terminal_would_obey() {
+    fn a_close_frame_is_shown_with_control_characters_escaped() {
         let shown = |payload: &'static [u8]| decode(payload.into()).unwrap().unwrap().to_string();
         assert_eq!(shown(b"\x03\xe8"), "1000");
         assert_eq!(shown(b"\x0f\xa1gone"), r#"4001 ("gone")"#);
@@ -193,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_overtake_and_those_that_do_not() {
+    fn only_codes_that_report_errors_overtake_messages() {
         let overtaking: Vec<u16> = (0..=u16::MAX).filter(|code| CloseCode(*code).overtakes()).collect();
         assert_eq!(overtaking, [1002, 1007, 1008, 1009, 1011]);
     }
 
     #[test]
-    fn an_error_fits_a_register_pair_and_a_close_frame() {
+    fn an_error_fits_in_two_registers_and_its_text_in_a_close_frame() {
         assert!(size_of::<Error>() <= 16);
         let longest = Error::TooBig { limit: usize::MAX };
         assert!(longest.to_string().len() <= super::super::frame::MAX_CLOSE_REASON);

@@ -1,26 +1,27 @@
-//! A message as a server sends it: one frame, in the form that was agreed on with the client.
+//! Messages as a server sends them: one frame, in the form negotiated with the client.
 
 use super::deflate::{Compressor, Params};
 use super::frame::{self, Header, Opcode};
 use bytes::BufMut;
 
-/// What the frames of a connection may be.
+/// How the messages to a connection are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// Never compressed.
     #[default]
     Plain,
-    /// Compressed where it helps.
+    /// Compressed if that makes them shorter.
     Deflated,
-    /// The same, for clients that inflate with a window below 32 KiB: the smallest there is serves them all.
+    /// Like `Deflated`, for clients whose window is smaller than 32 KiB: the smallest window suits all of
+    /// them.
     Narrow,
 }
 
 impl Form {
-    /// All of them.
+    /// All forms.
     pub const ALL: [Form; 3] = [Form::Plain, Form::Deflated, Form::Narrow];
 
-    /// The form for a client with which this was agreed on.
+    /// Returns the form for the compression negotiated with a client.
     pub fn agreed(deflate: Option<&Params>) -> Form {
         match deflate {
             None => Form::Plain,
@@ -30,7 +31,7 @@ impl Form {
     }
 }
 
-/// Encodes messages in all forms, with one compressor a window for all connections.
+/// Encodes messages in all forms. One compressor per window size serves all connections.
 #[derive(Debug)]
 pub struct Encoder {
     wide: Compressor,
@@ -44,12 +45,13 @@ impl Default for Encoder {
 }
 
 impl Encoder {
-    /// Takes the memory now that compressing for nearly all clients needs, and not at the first message.
+    /// Allocates the memory of the compressor that nearly all clients use now, instead of at the first
+    /// message.
     pub fn prepare(&mut self) {
         self.wide.prepare();
     }
 
-    /// Writes a whole message as one frame.
+    /// Writes a message as one frame.
     pub fn encode(&mut self, form: Form, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
         let compressed = match form {
             Form::Plain => None,

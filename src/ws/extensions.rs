@@ -6,20 +6,20 @@
 
 use std::borrow::Cow;
 
-/// One element of the list: an extension's name and its parameters, in order.
+/// An element of the list: the name of an extension and its parameters, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension<'h> {
-    /// As sent.
+    /// The name as sent.
     pub name: &'h str,
-    /// Names, and values where there are any; those that were quoted are unquoted.
+    /// Names of parameters with their values, if any. Quoted values are unquoted.
     pub params: Vec<(&'h str, Option<Cow<'h, str>>)>,
 }
 
-/// The field's value does not follow the grammar. Whoever receives it fails the connection (§9.1).
+/// The value of the field does not follow the grammar. The receiver must fail the connection (§9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Reads the value of one field. Empty elements are passed over, as in every list (RFC 9110 §5.6.1).
+/// Parses the value of one field. Empty elements are skipped, as in every list (RFC 9110 §5.6.1).
 pub fn parse(value: &[u8]) -> Result<Vec<Extension<'_>>, Malformed> {
     let mut rest = std::str::from_utf8(value).map_err(|_| Malformed)?;
     let mut extensions = Vec::new();
@@ -41,7 +41,7 @@ pub fn parse(value: &[u8]) -> Result<Vec<Extension<'_>>, Malformed> {
     }
 }
 
-/// Takes a separator, with the white space around it.
+/// Skips a separator and the white space around it. Returns false if there is none.
 fn take(rest: &mut &str, separator: char) -> bool {
     let trimmed = rest.trim_start_matches([' ', '\t']);
     let after = trimmed.strip_prefix(separator);
@@ -56,7 +56,7 @@ fn token<'h>(rest: &mut &'h str) -> Result<&'h str, Malformed> {
     if token.is_empty() { Err(Malformed) } else { Ok(token) }
 }
 
-/// A token, or a quoted string that is one once it is unquoted.
+/// Parses a token, or a quoted string whose content is a token.
 fn value<'h>(rest: &mut &'h str) -> Result<Cow<'h, str>, Malformed> {
     let Some(quoted) = rest.strip_prefix('"') else {
         return token(rest).map(Cow::Borrowed);
@@ -80,7 +80,7 @@ fn value<'h>(rest: &mut &'h str) -> Result<Cow<'h, str>, Malformed> {
     Err(Malformed)
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns true for characters of a token (RFC 9110 §5.6.2).
 fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_browsers_and_libraries_send() {
+    fn fields_of_browsers_and_libraries_are_parsed() {
         check("permessage-deflate", &[("permessage-deflate", &[])]);
         check(
             "permessage-deflate; client_max_window_bits",
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_values_are_unquoted_and_separators_inside_them_are_no_separators() {
+    fn quoted_values_are_unquoted_and_may_not_contain_separators() {
         check(r#"a; b="10""#, &[("a", &[("b", Some("10"))])]);
         check(r#"a; b="1\0" , c"#, &[("a", &[("b", Some("10"))]), ("c", &[])]);
         for wrong in
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_elements_are_passed_over_and_everything_else_is_malformed() {
+    fn empty_elements_are_skipped_and_violations_of_the_grammar_are_malformed() {
         check("", &[]);
         check(" , a ,, b ,", &[("a", &[]), ("b", &[])]);
         for wrong in

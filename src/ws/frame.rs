@@ -1,4 +1,4 @@
-//! Frame headers (RFC 6455 §5.2): reading one, and writing whole frames.
+//! Frame headers (RFC 6455 §5.2): decoding headers and encoding frames.
 //!
 //! ```text
 //!  0               1               2 … 9                    then
@@ -12,33 +12,33 @@ use super::close::{CloseCode, Error};
 use super::mask;
 use bytes::BufMut;
 
-/// The longest header: 2 bytes, 8 of length, 4 of masking key.
+/// Length of the longest header: 2 bytes, 8 of length, 4 of masking key.
 pub const MAX_HEADER: usize = 14;
-/// The longest payload of a control frame (§5.5).
+/// Length of the longest payload of a control frame (§5.5).
 pub const MAX_CONTROL: usize = 125;
-/// The longest reason of a close frame: its payload less the code.
+/// Length of the longest reason in a close frame: the payload without the code.
 pub const MAX_CLOSE_REASON: usize = MAX_CONTROL - 2;
 
-/// The message is compressed.
+/// Marks a compressed message.
 const RSV1: u8 = 0x40;
 const RSV2: u8 = 0x20;
 const RSV3: u8 = 0x10;
 
-/// What a frame is (§5.2, §11.8).
+/// The type of a frame (§5.2, §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
-    /// A further fragment of the message that is unfinished.
+    /// A further fragment of an unfinished message.
     Continuation = 0x0,
     /// A text message, or the first fragment of one.
     Text = 0x1,
     /// A binary message, or the first fragment of one.
     Binary = 0x2,
-    /// The closing handshake.
+    /// A step of the closing handshake.
     Close = 0x8,
-    /// To be answered with a pong.
+    /// A request for a pong.
     Ping = 0x9,
-    /// An answer to a ping, or an unasked-for sign of life.
+    /// A reply to a ping, or an unsolicited heartbeat.
     Pong = 0xA,
 }
 
@@ -55,30 +55,32 @@ impl Opcode {
         })
     }
 
-    /// Close, ping and pong: short, never fragmented, allowed between the fragments of a message.
+    /// Returns true for close, ping and pong. They are short, never fragmented, and allowed between the
+    /// fragments of a message.
     pub fn is_control(self) -> bool {
         self as u8 >= 0x8
     }
 }
 
-/// A frame header, decoded.
+/// A decoded frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The last fragment of a message, or its only one.
+    /// Whether this is the last or only fragment of a message.
     pub fin: bool,
-    /// The message is compressed (RFC 7692 §6); only its first frame says so.
+    /// Whether the message is compressed (RFC 7692 §6). Set on its first frame only.
     pub compressed: bool,
-    /// What the frame is.
+    /// The type of the frame.
     pub opcode: Opcode,
-    /// The masking key, if there is one.
+    /// The masking key, if the frame is masked.
     pub mask: Option<[u8; 4]>,
-    /// Length of the payload in bytes.
+    /// Length of the payload, in bytes.
     pub payload_len: u64,
 }
 
 impl Header {
-    /// Decodes the header at the start of `bytes` and says how long it is; `None` if more bytes are needed.
-    /// An error is told as soon as the bytes show it. Whether messages may be compressed says `deflate`.
+    /// Decodes the header at the start of `bytes` and returns its length too, or `None` if more bytes are
+    /// needed. An error is reported as soon as the bytes show it. `deflate` says whether compressed messages
+    /// are allowed.
     pub fn decode(bytes: &[u8], deflate: bool) -> Result<Option<(Header, usize)>, Error> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
@@ -141,7 +143,7 @@ impl Header {
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
-    /// Writes the header, its length in the shortest form.
+    /// Writes the header, with the length in its shortest form.
     pub fn encode(&self, out: &mut impl BufMut) {
         let rsv1 = if self.compressed { RSV1 } else { 0 };
         out.put_u8(u8::from(self.fin) << 7 | rsv1 | self.opcode as u8);
@@ -163,19 +165,19 @@ impl Header {
     }
 }
 
-/// Writes a whole message as one frame of a server, which is not masked.
+/// Writes a message as one frame of a server, unmasked.
 pub fn encode(opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
     let payload_len = payload.len() as u64;
     Header { fin: true, compressed: false, opcode, mask: None, payload_len }.encode(out);
     out.put_slice(payload);
 }
 
-/// Writes a whole message as one frame of a client, masked with `key`.
+/// Writes a message as one frame of a client, masked with `key`.
 pub fn encode_masked(opcode: Opcode, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     encode_masked_as(false, opcode, payload, key, out);
 }
 
-/// The same of a payload that a [`Compressor`](super::deflate::Compressor) has made.
+/// Like [`encode_masked`], for a payload that a [`Compressor`](super::deflate::Compressor) has compressed.
 pub fn encode_masked_compressed(opcode: Opcode, compressed: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     encode_masked_as(true, opcode, compressed, key, out);
 }
@@ -188,7 +190,7 @@ fn encode_masked_as(compressed: bool, opcode: Opcode, payload: &[u8], key: [u8; 
     mask::apply(key, 0, &mut out[start..]);
 }
 
-/// Writes the payload of a close frame; a reason that does not fit is cut at a character.
+/// Returns the payload of a close frame. A reason that is too long is cut at a character boundary.
 pub fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
     let end = reason.floor_char_boundary(MAX_CLOSE_REASON);
     let mut payload = Vec::with_capacity(2 + end);
@@ -205,7 +207,7 @@ mod tests {
         Header { fin, compressed: false, opcode, mask, payload_len }
     }
 
-    /// One line checks both directions, and that every shorter prefix asks for more.
+    /// Checks encoding and decoding, and that every prefix needs more bytes.
     fn check(expected: Header, bytes: &[u8]) {
         let mut encoded = Vec::new();
         expected.encode(&mut encoded);
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn section_5_7_examples_and_all_three_length_forms_both_ways() {
+    fn section_5_7_examples_and_all_length_forms_encode_and_decode() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         check(header(true, Opcode::Text, None, 5), b"\x81\x05");
         check(Header { compressed: true, ..header(true, Opcode::Text, None, 5) }, b"\xc1\x05");
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_section_5_2_and_5_5_forbid_is_told_as_soon_as_it_shows() {
+    fn violations_of_sections_5_2_and_5_5_are_reported_at_the_first_byte_that_shows_them() {
         let table: &[(&[u8], Error)] = &[
             (b"\xc1", Error::ReservedBits),
             (b"\xa1", Error::ReservedBits),
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_frame_of_a_message_may_say_that_it_is_compressed() {
+    fn only_the_first_frame_of_a_message_may_be_marked_compressed() {
         for first in [0x41, 0x42, 0xc1, 0xc2] {
             assert_eq!(Header::decode(&[first], true), Ok(None), "{first:#x}");
             assert_eq!(Header::decode(&[first], false), Err(Error::ReservedBits), "{first:#x}");
@@ -280,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_frame_is_the_rfc_example() {
+    fn a_masked_frame_matches_the_rfc_example() {
         let mut out = Vec::new();
         encode_masked(Opcode::Text, b"Hello", [0x37, 0xfa, 0x21, 0x3d], &mut out);
         assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
     }
 
     #[test]
-    fn a_close_reason_that_does_not_fit_is_cut_at_a_character() {
+    fn a_close_reason_that_is_too_long_is_cut_at_a_character() {
         let payload = close_payload(CloseCode::POLICY, &"好".repeat(50));
         assert_eq!(payload.len(), 2 + 123);
         assert_eq!(&payload[2..], "好".repeat(41).as_bytes());

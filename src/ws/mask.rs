@@ -1,9 +1,9 @@
-//! Masking of payloads (RFC 6455 §5.3): an XOR with four bytes that repeat.
+//! Masking of payloads (RFC 6455 §5.3): XOR with a repeated key of four bytes.
 
-/// XORs `payload` with `key`, as if the payload's first byte stood at `offset` of its frame.
+/// XORs `payload` with `key`. `offset` is the position of the first byte within its frame.
 ///
-/// Masking and unmasking are the same operation. Eight bytes are taken at a time, a form that the
-/// compiler turns into vector instructions.
+/// Masking and unmasking are the same operation. It works on eight bytes at a time, which the compiler turns
+/// into vector instructions.
 pub fn apply(key: [u8; 4], offset: usize, payload: &mut [u8]) {
     let [a, b, c, d] = rotated(key, offset);
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_byte_wise_definition_at_every_length_alignment_and_offset() {
+    fn result_equals_the_byte_wise_definition_at_every_length_alignment_and_offset() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         let bytes: Vec<u8> = (0..96u8).map(|i| i.wrapping_mul(7)).collect();
         for start in 0..9 {
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn masking_in_two_pieces_is_masking_whole() {
+    fn masking_in_two_pieces_equals_masking_at_once() {
         let key = [1, 2, 3, 4];
         let whole: Vec<u8> = (0..50).collect();
         for cut in 0..=whole.len() {

@@ -1,14 +1,14 @@
 //! The WebSocket protocol (RFC 6455), without I/O and without a clock.
 //!
-//! Bytes go in, events and bytes come out; where the bytes come from and when is the caller's affair.
+//! Works on bytes in memory: the caller does all reading, writing and timing.
 //!
-//! - [`head`]: the HTTP/1.1 request head and response that a connection begins with
-//! - [`handshake`]: the opening handshake, of the server and of the client
-//! - [`frame`], [`mask`], [`utf8`]: the pieces of the wire format
-//! - [`extensions`], [`deflate`]: the agreement on compression, and compression itself (RFC 7692)
-//! - [`encoder`]: a message as a server sends it, in each of its wire forms
-//! - [`close`]: close codes, and the one table that maps every protocol error to its code
-//! - [`protocol`]: the receiving state machine, which puts the pieces together for one connection
+//! - [`head`]: the HTTP/1.1 request head and response at the start of a connection
+//! - [`handshake`]: the opening handshake of server and client
+//! - [`frame`], [`mask`], [`utf8`]: the parts of the wire format
+//! - [`extensions`], [`deflate`]: negotiation of compression, and compression itself (RFC 7692)
+//! - [`encoder`]: messages as a server sends them, in each wire form
+//! - [`close`]: close codes, and the mapping from protocol errors to close codes
+//! - [`protocol`]: the receiving state machine of one connection
 
 pub mod close;
 pub mod deflate;

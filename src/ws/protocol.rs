@@ -1,36 +1,36 @@
-//! The receiving half of a connection: bytes in, events out.
+//! The receiving side of a connection: bytes in, events out.
 //!
-//! A message that lies whole in the receive buffer is unmasked and handed out where it lies. Only what is
-//! unfinished when the buffer ends is kept, in memory that grows with the bytes that came, never with the
-//! length that a header declares. Of a compressed message it is the compressed bytes: it is inflated when it is
-//! whole, so that nobody can make a connection keep more than was sent.
+//! A message that is complete in the receive buffer is unmasked and returned in place. Only incomplete
+//! messages are copied, into memory that grows with the bytes received, never with the length that a header
+//! declares. A compressed message is kept compressed until it is complete, so a peer cannot make a connection
+//! hold more bytes than it sent.
 
 use super::close::{self, CloseFrame, Error};
-use super::deflate::{Inflater, Params, most_compressed};
+use super::deflate::{Inflater, Params, max_compressed_len};
 use super::frame::{Header, Opcode};
 use super::{mask, utf8};
 use std::borrow::Cow;
 
-/// Which end of the connection this is. A server takes masked frames only, a client unmasked ones (§5.1).
+/// The end of the connection. A server accepts only masked frames, a client only unmasked ones (§5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The end that accepted the connection.
     Server,
-    /// The end that opened it.
+    /// The end that opened the connection.
     Client,
 }
 
-/// A whole message, in the receive buffer if it lay there whole, else gathered.
+/// A complete message. It borrows from the receive buffer if it was complete there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'b> {
-    /// Text, checked to be UTF-8.
+    /// Valid UTF-8 text.
     Text(Cow<'b, str>),
-    /// Any bytes.
+    /// Arbitrary bytes.
     Binary(Cow<'b, [u8]>),
 }
 
 impl Message<'_> {
-    /// The content, of either kind.
+    /// Returns the bytes of the message.
     pub fn payload(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -38,7 +38,7 @@ impl Message<'_> {
         }
     }
 
-    /// The opcode that a frame with this message has.
+    /// Returns the opcode of a frame with this message.
     pub fn opcode(&self) -> Opcode {
         match self {
             Message::Text(_) => Opcode::Text,
@@ -47,19 +47,19 @@ impl Message<'_> {
     }
 }
 
-/// What a peer has sent.
+/// Something that a peer has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'b> {
-    /// A message, all its fragments together.
+    /// A message, with its fragments joined.
     Message(Message<'b>),
-    /// A frame of a message that goes on, or of one that is passed over: nothing to do but to count it.
+    /// A frame of an unfinished or dropped message. Callers only need to count it.
     Fragment,
-    /// To be answered with a pong of the same payload (§5.5.3).
+    /// A ping. The caller must send a pong with the same payload (§5.5.3).
     Ping(Cow<'b, [u8]>),
-    /// A sign of life (§5.5.3).
+    /// A pong (§5.5.3).
     Pong(Cow<'b, [u8]>),
-    /// The closing handshake: to be answered with a close frame, unless one was sent already (§5.5.1).
-    /// No event follows; bytes that the peer sends after it are ignored.
+    /// A close frame. The caller must answer it with one, unless it has sent one before (§5.5.1). No further
+    /// event is returned, and later bytes of the peer are ignored.
     Close(Option<CloseFrame<'b>>),
 }
 
@@ -67,35 +67,35 @@ pub enum Event<'b> {
 #[derive(Debug)]
 pub struct Protocol {
     role: Role,
-    /// A close frame came, or an error: what follows is not looked at.
+    /// Whether a close frame was received or an error occurred. Further input is ignored.
     ended: bool,
-    /// Messages are passed over.
+    /// Whether messages are dropped.
     drops_messages: bool,
-    /// Messages may come compressed.
+    /// Whether compressed messages are accepted.
     deflate: bool,
-    /// In bytes.
+    /// Largest message accepted, in bytes. 0: no limit.
     max_message: usize,
-    /// Where compressed messages may refer to those before them, which only an inflater of its own remembers.
+    /// The inflater of this connection, if compressed messages may refer to earlier ones.
     context: Option<Box<Inflater>>,
-    /// Boxed, since a connection at rest has none.
+    /// Boxed, since an idle connection has none.
     unfinished: Option<Box<Unfinished>>,
 }
 
-/// What the end of the receive buffer cut.
+/// The part of a message or frame at which the receive buffer ended.
 #[derive(Debug, Default)]
 struct Unfinished {
-    /// The bytes of a header that is not complete, or of a control frame that is not.
+    /// The bytes of an incomplete header or control frame.
     stash: Vec<u8>,
     frame: Option<Frame>,
     message: Option<Gathered>,
 }
 
-/// A data frame whose payload is under way.
+/// A data frame whose payload is incomplete.
 #[derive(Debug)]
 struct Frame {
     fin: bool,
     mask: Option<[u8; 4]>,
-    /// Bytes of the payload already taken.
+    /// Number of payload bytes already handled.
     taken: u64,
     payload_len: u64,
 }
@@ -109,7 +109,8 @@ enum Gathered {
 }
 
 impl Protocol {
-    /// A connection whose opening handshake is complete. `max_message` is in bytes; 0 means no limit.
+    /// Creates the state of a connection after its opening handshake. `max_message` is in bytes; 0 means no
+    /// limit.
     pub fn new(role: Role, max_message: usize) -> Protocol {
         Protocol {
             role,
@@ -122,7 +123,7 @@ impl Protocol {
         }
     }
 
-    /// The same where the handshake ended with this agreement on compression.
+    /// Sets the compression negotiated in the handshake.
     pub fn with_deflate(mut self, agreed: Option<&Params>) -> Protocol {
         let window_bits = agreed.and_then(|params| match self.role {
             Role::Server => (!params.client_no_context_takeover).then(|| params.client_window_bits()),
@@ -135,8 +136,8 @@ impl Protocol {
         self
     }
 
-    /// Looks only for control frames from now on. Messages, also the one under way, are passed over: nothing of
-    /// them is kept or inflated, whatever they are and however long.
+    /// Drops all messages from now on, including an unfinished one: they are neither kept nor inflated,
+    /// whatever their length. Control frames are still returned.
     pub fn drop_messages(&mut self) {
         self.drops_messages = true;
         self.max_message = 0;
@@ -146,24 +147,24 @@ impl Protocol {
         }
     }
 
-    /// Whether a message has begun whose last byte has not come.
+    /// Returns true if a message is incomplete.
     pub fn is_gathering(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|unfinished| unfinished.message.is_some())
     }
 
-    /// Whether a frame or message has begun whose last byte has not come.
+    /// Returns true if a message or frame is incomplete.
     pub fn is_unfinished(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|unfinished| {
             unfinished.message.is_some() || unfinished.frame.is_some() || !unfinished.stash.is_empty()
         })
     }
 
-    /// Takes bytes from the front of `input` up to and including the next event. Each frame is one, so that a caller
-    /// can limit what it handles at a time however small the frames.
+    /// Consumes bytes from the front of `input` up to the end of the next event. Every frame is an event, so
+    /// a caller can limit its work per call however small the frames are.
     ///
-    /// To be called until it returns `None`; then all of `input` was taken. After an error the connection
-    /// is to be failed with [`Error::close_code`]; further input is ignored. Any `inflater` will do: one serves
-    /// all connections.
+    /// Must be called until it returns `None`; then all of `input` is consumed. After an error the caller
+    /// must fail the connection with [`Error::close_code`]; further input is ignored. One `inflater` can
+    /// serve all connections.
     pub fn receive<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -201,8 +202,8 @@ impl Protocol {
         }
     }
 
-    /// Takes a header from the stash and the input together. Of a control frame the bytes stay where they
-    /// are, since it is handed out whole.
+    /// Decodes a header from the stashed bytes and the input. A control frame's header is not consumed, since
+    /// the frame is handled once it is complete.
     fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<(Header, usize)>, Error> {
         let deflate = self.deflate;
         let stash = match &mut self.unfinished {
@@ -252,7 +253,7 @@ impl Protocol {
         let gathered = message.map_or(0, Gathered::len) as u64;
         let is_compressed = header.compressed || matches!(message, Some(Gathered::Compressed { .. }));
         let limit = self.max_message;
-        let most = if is_compressed { most_compressed(limit) } else { limit };
+        let most = if is_compressed { max_compressed_len(limit) } else { limit };
         if limit > 0 && gathered + header.payload_len > most as u64 {
             return Err(Error::TooBig { limit });
         }
@@ -289,7 +290,7 @@ impl Protocol {
         }))
     }
 
-    /// Begins a data frame; the message, if it is whole and lies in the input.
+    /// Begins a data frame. Returns the message if it is complete in the input.
     fn begin_data<'b>(
         &mut self,
         header: Header,
@@ -420,7 +421,7 @@ impl Gathered {
     }
 }
 
-/// A control frame in the input, or put together in memory of its own.
+/// A control frame, either in the input or assembled in its own memory.
 enum CowMut<'b> {
     Borrowed(&'b mut [u8]),
     Owned(Vec<u8>),
@@ -442,7 +443,7 @@ impl<'b> CowMut<'b> {
     }
 }
 
-/// Takes `n` bytes from the front of `input`, or all that there are.
+/// Splits off the first `n` bytes of `input`, or all of them if there are fewer.
 fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
     let n = n.min(input.len());
     let (front, rest) = std::mem::take(input).split_at_mut(n);

@@ -30,7 +30,7 @@ fn owned(event: Event<'_>) -> Event<'static> {
 
 type Outcome = (Vec<Event<'static>>, Option<Error>);
 
-/// Feeds each piece as one read and collects what comes of it.
+/// Feeds each piece as one read and collects the events and the error.
 fn feed<'p>(protocol: &mut Protocol, pieces: impl IntoIterator<Item = &'p [u8]>) -> Outcome {
     let mut events = Vec::new();
     for piece in pieces {
@@ -44,7 +44,7 @@ fn feed<'p>(protocol: &mut Protocol, pieces: impl IntoIterator<Item = &'p [u8]>)
                 Err(error) => return (events, Some(error)),
             }
         }
-        assert!(input.is_empty(), "a read is always taken whole");
+        assert!(input.is_empty(), "all input is consumed");
     }
     (events, None)
 }
@@ -57,7 +57,8 @@ fn receive_with_deflate(agreed: &Params, limit: usize, bytes: &[u8]) -> Outcome 
     outcome(|| Protocol::new(Role::Server, limit).with_deflate(Some(agreed)), bytes)
 }
 
-/// The outcome of `bytes`, which has to be the same whole, byte by byte, and cut at each position.
+/// Returns the outcome of `bytes`, which must be the same when fed at once, byte by byte, and split at each
+/// position.
 fn outcome(server: impl Fn() -> Protocol, bytes: &[u8]) -> Outcome {
     let whole = feed(&mut server(), [bytes]);
     assert_eq!(feed(&mut server(), bytes.chunks(1)), whole, "byte by byte");
@@ -93,7 +94,7 @@ fn all_three_length_forms_and_many_frames_in_one_read() {
 }
 
 #[test]
-fn a_message_that_lies_whole_in_the_buffer_is_handed_out_where_it_lies() {
+fn a_message_complete_in_the_buffer_is_returned_without_a_copy() {
     let mut buffer = frame(true, Opcode::Text, "在这里".as_bytes());
     let range = buffer.as_ptr_range();
     let mut input = &mut buffer[..];
@@ -108,7 +109,7 @@ fn a_message_that_lies_whole_in_the_buffer_is_handed_out_where_it_lies() {
 }
 
 #[test]
-fn each_frame_is_an_event_also_of_a_message_that_is_passed_over() {
+fn each_frame_is_an_event_even_of_a_dropped_message() {
     for drops_messages in [false, true] {
         let mut bytes = [
             frame(false, Opcode::Text, b"a"),
@@ -130,7 +131,7 @@ fn each_frame_is_an_event_also_of_a_message_that_is_passed_over() {
 }
 
 #[test]
-fn section_5_4_fragments_with_control_frames_in_between() {
+fn control_frames_are_allowed_between_fragments() {
     let bytes = [
         frame(false, Opcode::Text, "你".as_bytes()),
         frame(true, Opcode::Ping, b"p"),
@@ -150,7 +151,7 @@ fn section_5_4_fragments_with_control_frames_in_between() {
 }
 
 #[test]
-fn dropped_messages_are_passed_over_whatever_they_are_and_control_frames_are_not() {
+fn messages_are_dropped_whatever_they_contain_but_control_frames_are_not() {
     let bytes = [
         frame(false, Opcode::Text, b"under way"),
         frame(true, Opcode::Continuation, b"\xff"),
@@ -178,7 +179,7 @@ fn dropped_messages_are_passed_over_whatever_they_are_and_control_frames_are_not
 }
 
 #[test]
-fn the_frames_of_dropped_messages_must_be_in_order_and_whole() {
+fn the_frames_of_dropped_messages_must_still_be_in_order() {
     let mut protocol = Protocol::new(Role::Server, 0);
     protocol.drop_messages();
     let (_, error) = feed(&mut protocol, [&frame(true, Opcode::Continuation, b"")[..]]);
@@ -186,7 +187,7 @@ fn the_frames_of_dropped_messages_must_be_in_order_and_whole() {
 }
 
 #[test]
-fn a_character_may_be_cut_by_fragments() {
+fn a_character_may_be_split_over_fragments() {
     let smile = "😀".as_bytes();
     let mut bytes = frame(false, Opcode::Text, &smile[..1]);
     bytes.extend(frame(false, Opcode::Continuation, &smile[1..3]));
@@ -195,16 +196,16 @@ fn a_character_may_be_cut_by_fragments() {
 }
 
 #[test]
-fn the_tutorials_reads_of_128_bytes_do_not_break_a_long_message() {
+fn a_long_message_is_received_in_reads_of_128_bytes() {
     let long = "很长的消息".repeat(4000);
     let bytes = frame(true, Opcode::Text, long.as_bytes());
     let mut protocol = Protocol::new(Role::Server, 0);
     assert_eq!(feed(&mut protocol, bytes.chunks(128)), (vec![text(&long)], None));
-    assert!(!protocol.is_unfinished(), "nothing is kept at rest");
+    assert!(!protocol.is_unfinished(), "nothing is kept while idle");
 }
 
 #[test]
-fn invalid_utf8_fails_at_its_byte_and_not_at_the_end_of_the_frame() {
+fn invalid_utf8_fails_before_the_end_of_the_frame() {
     let bytes = frame(true, Opcode::Text, b"ab\xffcdefgh");
     let header = 6;
     let mut protocol = Protocol::new(Role::Server, 0);
@@ -215,7 +216,7 @@ fn invalid_utf8_fails_at_its_byte_and_not_at_the_end_of_the_frame() {
 }
 
 #[test]
-fn what_breaks_the_protocol_is_named_and_has_its_close_code() {
+fn each_protocol_error_has_its_close_code() {
     let unmasked = |opcode, payload: &[u8]| {
         let mut out = Vec::new();
         encode(opcode, payload, &mut out);
@@ -245,7 +246,7 @@ fn what_breaks_the_protocol_is_named_and_has_its_close_code() {
 }
 
 #[test]
-fn a_client_takes_unmasked_frames_only() {
+fn a_client_accepts_only_unmasked_frames() {
     let mut bytes = Vec::new();
     encode(Opcode::Text, b"hi", &mut bytes);
     let outcome = feed(&mut Protocol::new(Role::Client, 0), [&bytes[..]]);
@@ -256,7 +257,7 @@ fn a_client_takes_unmasked_frames_only() {
 }
 
 #[test]
-fn the_size_limit_at_one_less_the_limit_and_one_more_whole_and_in_fragments() {
+fn the_size_limit_applies_to_whole_and_fragmented_messages() {
     for (len, fits) in [(63, true), (64, true), (65, false)] {
         let payload = vec![b'a'; len];
         let whole = frame(true, Opcode::Binary, &payload);
@@ -273,7 +274,7 @@ fn the_size_limit_at_one_less_the_limit_and_one_more_whole_and_in_fragments() {
 }
 
 #[test]
-fn a_declared_length_is_judged_at_the_header_and_reserves_nothing() {
+fn a_declared_length_is_checked_at_the_header_and_allocates_nothing() {
     let header = b"\x82\xff\x00\x00\x00\x00\x40\x00\x00\x00\x01\x02\x03\x04";
     assert_eq!(receive(1 << 20, header), (vec![], Some(Error::TooBig { limit: 1 << 20 })));
     let mut unlimited = Protocol::new(Role::Server, 0);
@@ -285,7 +286,7 @@ fn a_declared_length_is_judged_at_the_header_and_reserves_nothing() {
 }
 
 #[test]
-fn close_frames_with_and_without_code() {
+fn close_frames_may_have_a_code_or_none() {
     let normal = Event::Close(Some(CloseFrame { code: CloseCode::NORMAL, reason: "bye".into() }));
     assert_eq!(receive(0, &frame(true, Opcode::Close, b"\x03\xe8bye")), (vec![normal], None));
     assert_eq!(receive(0, &frame(true, Opcode::Close, b"")), (vec![Event::Close(None)], None));
@@ -305,7 +306,7 @@ const NO_CONTEXT: Params = Params {
 };
 const OWN_CONTEXT: Params = Params { client_no_context_takeover: false, ..NO_CONTEXT };
 
-/// "Hello" as RFC 7692 §7.2.3.1 compresses it, and again with reference to the first (§7.2.3.2).
+/// "Hello" as compressed in RFC 7692 §7.2.3.1, and again as a reference to the first (§7.2.3.2).
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 
@@ -321,7 +322,7 @@ fn compress(message: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_compressed_message_in_one_frame_and_in_fragments_with_a_ping_in_between() {
+fn a_compressed_message_may_be_fragmented_with_a_ping_in_between() {
     let whole = compressed(true, Opcode::Text, HELLO);
     assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &whole), (vec![text("Hello")], None));
     let fragments = [
@@ -337,7 +338,7 @@ fn a_compressed_message_in_one_frame_and_in_fragments_with_a_ping_in_between() {
 }
 
 #[test]
-fn a_message_may_refer_to_those_before_it_if_that_was_agreed_on() {
+fn a_message_may_refer_to_earlier_ones_if_negotiated() {
     let bytes = [compressed(true, Opcode::Text, HELLO), compressed(true, Opcode::Text, HELLO_AGAIN)].concat();
     let both = (vec![text("Hello"), text("Hello")], None);
     assert_eq!(receive_with_deflate(&OWN_CONTEXT, 0, &bytes), both);
@@ -346,7 +347,7 @@ fn a_message_may_refer_to_those_before_it_if_that_was_agreed_on() {
 }
 
 #[test]
-fn rsv1_stands_on_the_first_frame_of_a_message_only_and_only_if_agreed_on() {
+fn rsv1_is_allowed_only_on_first_frames_and_if_negotiated() {
     let whole = compressed(true, Opcode::Text, HELLO);
     assert_eq!(receive(0, &whole), (vec![], Some(Error::ReservedBits)));
     let later =
@@ -359,7 +360,7 @@ fn rsv1_stands_on_the_first_frame_of_a_message_only_and_only_if_agreed_on() {
 }
 
 #[test]
-fn damaged_compression_and_bad_text_within_it_are_invalid_data() {
+fn damaged_compression_and_compressed_invalid_utf8_are_invalid_data() {
     let damaged = compressed(true, Opcode::Binary, b"\xff\xff");
     assert_eq!(receive_with_deflate(&NO_CONTEXT, 0, &damaged), (vec![], Some(Error::BadCompression)));
     let not_utf8 = compressed(true, Opcode::Text, &compress(&[0xff; 500]));
@@ -368,7 +369,7 @@ fn damaged_compression_and_bad_text_within_it_are_invalid_data() {
 }
 
 #[test]
-fn the_size_limit_counts_inflated_bytes_whole_and_in_fragments() {
+fn the_size_limit_applies_to_inflated_bytes() {
     for (len, fits) in [(999, true), (1000, true), (1001, false)] {
         let message = vec![b'a'; len];
         let payload = compress(&message);
@@ -390,8 +391,8 @@ fn the_size_limit_counts_inflated_bytes_whole_and_in_fragments() {
 }
 
 #[test]
-fn a_compressed_form_longer_than_any_message_in_the_limit_has_is_refused_at_its_header() {
-    let most = most_compressed(64);
+fn a_compressed_message_that_must_exceed_the_limit_is_rejected_at_its_header() {
+    let most = max_compressed_len(64);
     for (len, expected) in [(most, None), (most + 1, Some(Error::TooBig { limit: 64 }))] {
         let mut header = compressed(true, Opcode::Binary, &vec![0; len]);
         header.truncate(header.len() - len);
@@ -439,7 +440,7 @@ fn any_message() -> impl Strategy<Value = (Event<'static>, Vec<Vec<u8>>)> {
 
 proptest! {
     #[test]
-    fn messages_come_out_as_they_went_in_however_fragmented_and_cut(
+    fn messages_are_received_unchanged_however_fragmented_and_split(
         messages in prop::collection::vec(any_message(), 0..6),
         reads in prop::collection::vec(1usize..200, 1..20),
     ) {
@@ -460,7 +461,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_have_one_outcome_however_they_are_cut(
+    fn any_bytes_have_the_same_outcome_however_they_are_split(
         bytes in prop::collection::vec(prop_oneof![
             any::<u8>(), Just(0x81), Just(0x80), Just(0x01), Just(0x89), Just(0x82), Just(0xc1), Just(0x42),
         ], 0..80),

@@ -1,75 +1,75 @@
-//! UTF-8 checked as it arrives (RFC 6455 §8.1): a message may be cut anywhere, also inside a character, and
-//! fails at the first byte that no continuation could make valid.
+//! Incremental validation of UTF-8 (RFC 6455 §8.1). A text may be split anywhere, even inside a character.
+//! Validation fails at the first byte that no continuation could make valid.
 
-/// Text gathered from pieces: the characters that are complete, and up to three bytes of one that is not.
+/// A text collected from pieces: its complete characters, and up to three bytes of an incomplete one.
 #[derive(Debug, Default)]
 pub struct Gathered {
     text: String,
-    /// The first bytes of a character whose rest has yet to come; each prefix of it is valid so far.
-    begun: [u8; 3],
-    begun_len: u8,
+    /// The first bytes of an incomplete character, a valid prefix so far.
+    partial: [u8; 3],
+    partial_len: u8,
 }
 
-/// The bytes are not UTF-8, whatever may follow.
+/// The bytes are not UTF-8, whatever follows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invalid;
 
 impl Gathered {
-    /// Takes the next piece of the text.
+    /// Appends the next piece of the text.
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), Invalid> {
-        while self.begun_len > 0 {
+        while self.partial_len > 0 {
             let Some((&next, rest)) = piece.split_first() else {
                 return Ok(());
             };
-            self.push_begun(next)?;
+            self.push_partial(next)?;
             piece = rest;
         }
         match std::str::from_utf8(piece) {
             Ok(text) => self.text.push_str(text),
             Err(error) if error.error_len().is_some() => return Err(Invalid),
             Err(error) => {
-                let (complete, begun) = piece.split_at(error.valid_up_to());
+                let (complete, partial) = piece.split_at(error.valid_up_to());
                 self.text.push_str(std::str::from_utf8(complete).map_err(|_| Invalid)?);
-                self.begun[..begun.len()].copy_from_slice(begun);
-                self.begun_len = begun.len() as u8;
+                self.partial[..partial.len()].copy_from_slice(partial);
+                self.partial_len = partial.len() as u8;
             }
         }
         Ok(())
     }
 
-    /// The text, if it does not end inside a character.
+    /// Returns the text, unless it ends inside a character.
     pub fn finish(self) -> Result<String, Invalid> {
-        match self.begun_len {
+        match self.partial_len {
             0 => Ok(self.text),
             _ => Err(Invalid),
         }
     }
 
-    /// Bytes taken so far.
+    /// Returns the number of bytes collected so far.
     pub fn len(&self) -> usize {
-        self.text.len() + usize::from(self.begun_len)
+        self.text.len() + usize::from(self.partial_len)
     }
 
-    /// Whether nothing has been taken yet.
+    /// Returns true if no bytes were collected.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn push_begun(&mut self, next: u8) -> Result<(), Invalid> {
-        let begun_len = usize::from(self.begun_len);
+    fn push_partial(&mut self, next: u8) -> Result<(), Invalid> {
+        let partial_len = usize::from(self.partial_len);
         let mut character = [0; 4];
-        character[..begun_len].copy_from_slice(&self.begun[..begun_len]);
-        character[begun_len] = next;
-        match std::str::from_utf8(&character[..=begun_len]) {
+        character[..partial_len].copy_from_slice(&self.partial[..partial_len]);
+        character[partial_len] = next;
+        match std::str::from_utf8(&character[..=partial_len]) {
             Ok(complete) => {
                 self.text.push_str(complete);
-                self.begun_len = 0;
+                self.partial_len = 0;
             }
             Err(error) if error.error_len().is_some() => return Err(Invalid),
             Err(_) => {
-                // Four bytes are a character or invalid, so there is room for a third at most.
-                self.begun[begun_len] = next;
-                self.begun_len += 1;
+                // Four bytes are either a character or invalid, so `next` is at most the third byte.
+                self.partial[partial_len] = next;
+                self.partial_len += 1;
             }
         }
         Ok(())
@@ -81,15 +81,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// How many bytes can be taken, one at a time, before one is refused.
+    /// Returns how many bytes are accepted, one at a time, before one is rejected.
     fn accepted(bytes: &[u8]) -> usize {
         let mut gathered = Gathered::default();
         bytes.iter().position(|byte| gathered.push(&[*byte]).is_err()).unwrap_or(bytes.len())
     }
 
     #[test]
-    fn fails_at_the_byte_that_makes_it_invalid() {
-        // Autobahn 6.4: κόσμε, then a code point past U+10FFFF; F4 may begin a character, F4 90 may not.
+    fn validation_fails_at_the_first_invalid_byte() {
+        // Autobahn 6.4: κόσμε, then a code point beyond U+10FFFF. F4 may start a character, F4 90 may not.
         let mut bytes = "κόσμε".as_bytes().to_vec();
         let valid = bytes.len();
         bytes.extend_from_slice(b"\xf4\x90\x80\x80edited");
@@ -112,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_of_any_text_gathers_to_the_text(text in ".{0,40}", cuts in prop::collection::vec(0usize..160, 0..6)) {
+        fn any_text_split_anywhere_is_collected_unchanged(text in ".{0,40}", cuts in prop::collection::vec(0usize..160, 0..6)) {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
             cuts.sort_unstable();
             let mut gathered = Gathered::default();
@@ -124,7 +124,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_refused_exactly_where_std_refuses_them(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0xe4), Just(0x80), Just(0xf0), Just(0x9f)], 0..24)) {
+        fn any_bytes_are_rejected_where_the_standard_library_rejects_them(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0xe4), Just(0x80), Just(0xf0), Just(0x9f)], 0..24)) {
             let expected = (0..=bytes.len())
                 .find(|end| std::str::from_utf8(&bytes[..*end]).is_err_and(|error| error.error_len().is_some()))
                 .map_or(bytes.len(), |end| end - 1);

@@ -1,8 +1,8 @@
 //! Compression of messages (permessage-deflate, RFC 7692).
 //!
-//! Nothing is remembered from one message to the next, so that one compressor and one inflater serve all
-//! connections, and what many are sent is compressed once. Only the peer may keep the context of its own direction, if
-//! that was agreed on; it costs an inflater of its own.
+//! The server compresses each message on its own. One compressor and one inflater therefore serve all
+//! connections, and a message for many clients is compressed once. Only a client may keep its context from
+//! one message to the next, if that was negotiated; its connection then needs its own inflater.
 
 mod params;
 
@@ -11,34 +11,37 @@ pub use params::{NAME, Params};
 use super::close::Error;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What an [`Inflater`] that has been used takes, in bytes.
+/// Memory of an [`Inflater`] in use, in bytes.
 pub const INFLATER_SIZE: usize = 48 << 10;
 
-/// Messages below this many bytes go as they are: they gain less than compressing them costs.
-const WORTHWHILE: usize = 256;
-/// Messages above this many bytes go as they are, since nobody else is served while one is compressed.
-const AFFORDABLE: usize = 1 << 20;
-/// Chosen by `benches/deflate.rs`: 1 hardly compresses a short message, and higher ones gain little for their time.
+/// Size of the smallest message that is compressed, in bytes. Smaller ones save less than the compression
+/// costs.
+const SMALLEST_COMPRESSED: usize = 256;
+/// Size of the largest message that is compressed, in bytes. Nobody else is served during compression.
+const LARGEST_COMPRESSED: usize = 1 << 20;
+/// Chosen with `benches/deflate.rs`: level 1 hardly compresses short messages, and higher levels save little
+/// for their CPU time.
 const LEVEL: u32 = 2;
-/// A buffer above this is given back after use, in bytes.
+/// Larger buffers are freed after use. In bytes.
 const KEPT_BUFFER: usize = 64 << 10;
 
-/// What ends each compressed message and is not sent (§7.2.1).
+/// The end of each compressed message, which is not sent (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-/// An empty last block: it ends the stream if, and only if, the block before it has ended.
+/// An empty final block. It ends the stream if, and only if, the previous block is complete.
 const PROBE: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
-/// The most that one compressed byte can become.
-const MOST_INFLATED: usize = 1032;
-/// Room made for what is inflated as long as little is known of its length, in bytes.
-const FIRST_ROOM: usize = 64 << 10;
+/// The largest number of bytes that one compressed byte can produce.
+const MAX_INFLATION_RATIO: usize = 1032;
+/// Initial capacity for an inflated message, in bytes.
+const INITIAL_CAPACITY: usize = 64 << 10;
 
-/// The longest compressed form that a message of `limit` bytes can have (zlib's own bound for its worst settings), so
-/// that a longer one is not worth gathering. Peers that flush after every few bytes could exceed it, but nobody does.
-pub(super) fn most_compressed(limit: usize) -> usize {
+/// Returns the length of the longest compressed form of a message of `limit` bytes: zlib's bound for its
+/// worst settings. Longer input is not worth keeping. A peer that flushes after every few bytes could exceed
+/// the bound, but none does.
+pub(super) fn max_compressed_len(limit: usize) -> usize {
     limit + limit / 8 + limit / 64 + 64
 }
 
-/// Compresses messages, each on its own. It takes its memory, about 300 KB, when it is first used.
+/// Compresses messages, each on its own. Allocates about 300 KB at first use.
 #[derive(Debug)]
 pub struct Compressor {
     window_bits: u8,
@@ -47,12 +50,12 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// One whose output needs a window of at most 2^`window_bits` bytes, 9 to 15, to be inflated.
+    /// Creates a compressor whose output can be inflated with a window of 2^`window_bits` bytes, 9 to 15.
     pub fn new(window_bits: u8) -> Compressor {
         Compressor { window_bits, state: None, compressed: Vec::new() }
     }
 
-    /// Takes its memory, all of which noise makes it touch.
+    /// Allocates the compressor's memory and touches all of it by compressing noise.
     pub(super) fn prepare(&mut self) {
         let mut state = 1u32;
         let noise = std::iter::repeat_with(|| {
@@ -63,9 +66,9 @@ impl Compressor {
         let _not_shorter = self.compress(&noise);
     }
 
-    /// The payload of a compressed frame; `None` if the message had better go as it is.
+    /// Returns the payload of a compressed frame, or `None` if the message should be sent uncompressed.
     pub fn compress(&mut self, message: &[u8]) -> Option<&[u8]> {
-        if !(WORTHWHILE..=AFFORDABLE).contains(&message.len()) {
+        if !(SMALLEST_COMPRESSED..=LARGEST_COMPRESSED).contains(&message.len()) {
             return None;
         }
         let level = Compression::new(LEVEL);
@@ -78,9 +81,9 @@ impl Compressor {
         };
         self.compressed.clear();
         self.compressed.shrink_to(KEPT_BUFFER);
-        // Room for all that can come out: zlib-rs keeps the place of what did not fit, across a reset too, until it
-        // has no room left and panics.
-        self.compressed.reserve(most_compressed(message.len()));
+        // Reserve room for the largest output. zlib-rs remembers output that did not fit, even across a
+        // reset, until it has no room left and panics.
+        self.compressed.reserve(max_compressed_len(message.len()));
         let result = state.compress_vec(message, &mut self.compressed, FlushCompress::Sync);
         if result.is_err() || self.compressed.len() == self.compressed.capacity() {
             self.state = None;
@@ -91,20 +94,20 @@ impl Compressor {
     }
 }
 
-/// Compressors of every window, each made when it is first used: servers may hold their clients to different ones.
+/// A compressor for every window size, created at first use: each server may require another size.
 #[derive(Debug, Default)]
 pub struct Compressors([Option<Compressor>; 7]);
 
 impl Compressors {
-    /// The one whose output needs a window of at most 2^`window_bits` bytes. There is none for 8: messages then go as
-    /// they are, as any message may (RFC 7692 §6).
+    /// Returns the compressor whose output can be inflated with a window of 2^`window_bits` bytes. There is
+    /// none for 8: messages are then sent uncompressed, which is always allowed (RFC 7692 §6).
     pub fn for_window(&mut self, window_bits: u8) -> Option<&mut Compressor> {
         let place = self.0.get_mut(usize::from(window_bits).checked_sub(9)?)?;
         Some(place.get_or_insert_with(|| Compressor::new(window_bits)))
     }
 }
 
-/// Inflates messages. It takes its memory, at most [`INFLATER_SIZE`], when it is first used.
+/// Inflates messages. Allocates at most [`INFLATER_SIZE`] bytes at first use.
 #[derive(Debug)]
 pub struct Inflater {
     window_bits: u8,
@@ -112,33 +115,33 @@ pub struct Inflater {
 }
 
 impl Default for Inflater {
-    /// One for all that can be sent.
+    /// Creates an inflater with the largest window, which suits all senders.
     fn default() -> Inflater {
         Inflater::with_window(15)
     }
 }
 
 impl Inflater {
-    /// One for a peer that has agreed to a window of 2^`window_bits` bytes, 8 to 15. Since zlib uses one of 9 where it
-    /// was told 8, that is the least.
+    /// Creates an inflater for a peer with a window of 2^`window_bits` bytes, 8 to 15. The smallest window
+    /// used is 9, since zlib uses 9 where 8 is requested.
     pub fn with_window(window_bits: u8) -> Inflater {
         Inflater { window_bits: window_bits.clamp(9, 15), state: None }
     }
 
-    /// The message of which `payload` is the compressed form, if it has at most `limit` bytes; 0 means no limit.
-    /// It may refer to the messages before it only if `keeps_context`.
+    /// Inflates `payload` to a message of at most `limit` bytes; 0 means no limit. With `keeps_context` the
+    /// message may refer to earlier ones.
     pub fn inflate(&mut self, payload: &[u8], limit: usize, keeps_context: bool) -> Result<Vec<u8>, Error> {
         let state =
             self.state.get_or_insert_with(|| Decompress::new_with_window_bits(false, self.window_bits));
         if !keeps_context {
             state.reset(false);
         }
-        let possible = (payload.len() + TAIL.len()).saturating_mul(MOST_INFLATED);
-        let most = if limit == 0 { possible } else { possible.min(limit) };
-        let room = most.min(4 * payload.len()).min(FIRST_ROOM);
-        let mut inflation = Inflation { state, message: Vec::with_capacity(room), most };
+        let possible_len = (payload.len() + TAIL.len()).saturating_mul(MAX_INFLATION_RATIO);
+        let max_len = if limit == 0 { possible_len } else { possible_len.min(limit) };
+        let room = max_len.min(4 * payload.len()).min(INITIAL_CAPACITY);
+        let mut inflation = Inflation { state, message: Vec::with_capacity(room), max_len };
         let is_whole = match inflation.feed(payload)? {
-            // A block that is marked as the last may be followed by an empty one only (§7.2.3.4).
+            // A block marked as final may only be followed by an empty block (§7.2.3.4).
             Some(rest) => {
                 inflation.state.reset(false);
                 matches!(rest, [] | [0x00])
@@ -151,16 +154,16 @@ impl Inflater {
     }
 }
 
-/// One message on its way.
+/// The inflation of one message.
 struct Inflation<'i> {
     state: &'i mut Decompress,
     message: Vec<u8>,
-    /// The longest that the message may become.
-    most: usize,
+    /// Largest length allowed for the message, in bytes.
+    max_len: usize,
 }
 
 impl Inflation<'_> {
-    /// Inflates `input`. If a last block ended in it, what follows that.
+    /// Inflates `input`. If a final block ended in it, returns the input after that block.
     fn feed<'p>(&mut self, mut input: &'p [u8]) -> Result<Option<&'p [u8]>, Error> {
         loop {
             if self.message.len() == self.message.capacity() {
@@ -172,8 +175,8 @@ impl Inflation<'_> {
                 .decompress_vec(input, &mut self.message, FlushDecompress::Sync)
                 .map_err(|_| Error::BadCompression)?;
             input = &input[(self.state.total_in() - before) as usize..];
-            if self.message.len() > self.most {
-                return Err(Error::TooBig { limit: self.most });
+            if self.message.len() > self.max_len {
+                return Err(Error::TooBig { limit: self.max_len });
             }
             match status {
                 Status::StreamEnd => return Ok(Some(input)),
@@ -184,14 +187,14 @@ impl Inflation<'_> {
         }
     }
 
-    /// Doubles the room; once the message is long, makes as much as it can need, which costs nothing until it is
-    /// used. One byte more than allowed tells that there is more.
+    /// Doubles the capacity, or, once the message is long, reserves the maximum: memory that is not touched
+    /// costs nothing. The one byte beyond the maximum detects longer messages.
     fn grow(&mut self) {
         let room = match self.message.len() {
-            len if len < FIRST_ROOM => 2 * len + 64,
-            _ => self.most + 1,
+            len if len < INITIAL_CAPACITY => 2 * len + 64,
+            _ => self.max_len + 1,
         };
-        self.message.reserve_exact(room.min(self.most + 1) - self.message.len());
+        self.message.reserve_exact(room.min(self.max_len + 1) - self.message.len());
     }
 }
 

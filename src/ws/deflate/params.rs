@@ -1,29 +1,29 @@
-//! What client and server agree on before anything is compressed (RFC 7692 §7.1).
+//! Negotiation of compression parameters (RFC 7692 §7.1).
 
 use super::super::extensions::Extension;
 use std::fmt;
 
-/// The extension's name in `Sec-WebSocket-Extensions`.
+/// The name of the extension in `Sec-WebSocket-Extensions`.
 pub const NAME: &str = "permessage-deflate";
 
-/// The smallest window that a compressor of ours can be held to: DEFLATE as zlib writes it cannot do with 8.
+/// The smallest window for our compressor: zlib cannot write DEFLATE with a window of 2^8 bytes.
 const SMALLEST_WINDOW: u8 = 9;
 
-/// The parameters of a client's offer, or of the server's answer to one.
+/// The parameters of a client's offer, or of a server's response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Params {
-    /// The server compresses each message on its own.
+    /// Whether the server compresses each message on its own.
     pub server_no_context_takeover: bool,
-    /// The client does.
+    /// Whether the client compresses each message on its own.
     pub client_no_context_takeover: bool,
-    /// Binary logarithm of the server's window in bytes, 8 to 15; 15 if it is not spoken of.
+    /// Base-2 logarithm of the server's window in bytes, 8 to 15. `None` means 15.
     pub server_max_window_bits: Option<u8>,
-    /// The same of the client's. In an offer it says that the server may limit it, to at most this.
+    /// Base-2 logarithm of the client's window. In an offer, the server may limit the window to at most this.
     pub client_max_window_bits: Option<u8>,
 }
 
 impl Params {
-    /// What browsers offer: the server may keep the context of what it sends, and may limit the client's window.
+    /// The offer of browsers: the server may keep its context and may limit the client's window.
     pub const BROWSERS_OFFER: Params = Params {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
@@ -31,17 +31,19 @@ impl Params {
         client_max_window_bits: Some(15),
     };
 
-    /// Reads a client's offer; `None` if it is to be declined: a parameter is unknown, repeated, or has no such value.
+    /// Parses a client's offer. Returns `None` if it must be declined: a parameter is unknown, repeated, or
+    /// has an invalid value.
     pub fn of_offer(extension: &Extension<'_>) -> Option<Params> {
         Params::decode(extension, Some(15))
     }
 
-    /// Reads the server's answer; `None` likewise.
+    /// Parses a server's response. Returns `None` under the same conditions as [`Params::of_offer`].
     pub fn of_answer(extension: &Extension<'_>) -> Option<Params> {
         Params::decode(extension, None)
     }
 
-    /// `bare_client_bits` is what `client_max_window_bits` without a value stands for, if it may stand so.
+    /// Parses parameters. `bare_client_bits` is the meaning of `client_max_window_bits` without a value;
+    /// `None` if it needs one.
     fn decode(extension: &Extension<'_>, bare_client_bits: Option<u8>) -> Option<Params> {
         if extension.name != NAME {
             return None;
@@ -63,8 +65,9 @@ impl Params {
         Some(params)
     }
 
-    /// What a server agrees to that keeps no context of its own, and one of the client's only if
-    /// `keeps_client_context`; `None` if it declines, since it cannot compress with so small a window.
+    /// Returns the response of a server that keeps no context itself, and keeps the client's only if
+    /// `keeps_client_context`. Returns `None` if the server must decline, since it cannot compress with so
+    /// small a window.
     pub fn accept(&self, keeps_client_context: bool) -> Option<Params> {
         if self.server_max_window_bits.is_some_and(|bits| bits < SMALLEST_WINDOW) {
             return None;
@@ -77,7 +80,7 @@ impl Params {
         })
     }
 
-    /// Whether the server's answer keeps to this offer (§7.1.1, §7.1.2).
+    /// Returns true if the server's response is allowed by this offer (§7.1.1, §7.1.2).
     pub fn allows(&self, answer: &Params) -> bool {
         let server_bits = match (self.server_max_window_bits, answer.server_max_window_bits) {
             (Some(most), bits) => bits.is_some_and(|bits| bits <= most),
@@ -91,13 +94,13 @@ impl Params {
         server_bits && client_bits && server_context
     }
 
-    /// Binary logarithm of the window, in bytes, that a client is held to by this agreement.
+    /// Returns the base-2 logarithm of the client's window in bytes.
     pub fn client_window_bits(&self) -> u8 {
         self.client_max_window_bits.unwrap_or(15)
     }
 
-    /// As an element of `Sec-WebSocket-Extensions` in a request, in the words of browsers: `client_max_window_bits`
-    /// has no value if the client takes any.
+    /// Formats the offer as an element of `Sec-WebSocket-Extensions`, as browsers do:
+    /// `client_max_window_bits` has no value if the client accepts any.
     pub fn as_offer(&self) -> impl fmt::Display {
         fmt::from_fn(|f| {
             let rest = Params {
@@ -115,7 +118,7 @@ impl Params {
 }
 
 impl fmt::Display for Params {
-    /// As an element of `Sec-WebSocket-Extensions`.
+    /// Formats the parameters as an element of `Sec-WebSocket-Extensions`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(NAME)?;
         if self.server_no_context_takeover {
@@ -134,7 +137,7 @@ impl fmt::Display for Params {
     }
 }
 
-/// Sets a parameter that has no value; `None` if it has one or stands twice.
+/// Sets a flag. Returns `None` if the parameter has a value or is repeated.
 fn set(flag: &mut bool, value: Option<&str>) -> Option<()> {
     let is_new = !std::mem::replace(flag, true);
     (is_new && value.is_none()).then_some(())
@@ -144,7 +147,7 @@ fn set_bits(param: &mut Option<u8>, bits: u8) -> Option<()> {
     param.replace(bits).is_none().then_some(())
 }
 
-/// Decimal, without leading zeros, 8 to 15 (§7.1.2.1).
+/// Parses a decimal number from 8 to 15 without leading zeros (§7.1.2.1).
 fn bits(value: &str) -> Option<u8> {
     match value {
         "8" => Some(8),
@@ -159,14 +162,14 @@ mod tests {
     use super::super::super::extensions;
     use super::*;
 
-    /// The answer to an offer, as text; `None` if it is declined.
+    /// Returns the response to an offer, or `None` if it is declined.
     fn answer(offer: &str, keeps_client_context: bool) -> Option<String> {
         let extensions = extensions::parse(offer.as_bytes()).unwrap();
         Some(Params::of_offer(&extensions[0])?.accept(keeps_client_context)?.to_string())
     }
 
     #[test]
-    fn every_parameter_of_an_offer_has_its_answer() {
+    fn every_parameter_of_an_offer_is_answered() {
         let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
         let table = [
             ("permessage-deflate", both),
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_is_written_as_browsers_do_and_read_as_it_was_meant() {
+    fn an_offer_is_written_as_browsers_do_and_parsed_back() {
         let offers = [
             ("permessage-deflate", Params::default()),
             ("permessage-deflate; client_max_window_bits", Params::BROWSERS_OFFER),
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_held_against_the_offer() {
+    fn a_response_must_be_allowed_by_the_offer() {
         let allows = |offer: &str, answer: &str| {
             let offer = extensions::parse(offer.as_bytes()).unwrap();
             let answer = extensions::parse(answer.as_bytes()).unwrap();

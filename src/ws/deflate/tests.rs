@@ -8,7 +8,7 @@ fn inflate(payload: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 #[test]
-fn the_examples_of_section_7_2_3() {
+fn the_examples_of_section_7_2_3_are_inflated() {
     let table: &[&[u8]] = &[
         b"\xf2\x48\xcd\xc9\xc9\x07\x00",
         b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00",
@@ -22,7 +22,7 @@ fn the_examples_of_section_7_2_3() {
 }
 
 #[test]
-fn a_context_is_kept_for_those_who_may_keep_one_and_for_nobody_else() {
+fn a_context_is_kept_only_if_requested() {
     let [first, second] = [&b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..], b"\xf2\x00\x11\x00\x00"];
     let mut own = Inflater::default();
     assert_eq!(own.inflate(first, 0, true).as_deref(), Ok(&b"Hello"[..]));
@@ -34,7 +34,7 @@ fn a_context_is_kept_for_those_who_may_keep_one_and_for_nobody_else() {
 }
 
 #[test]
-fn a_context_lasts_in_a_window_of_any_size_and_over_a_last_block() {
+fn a_context_is_kept_with_any_window_and_across_a_final_block() {
     let messages: Vec<Vec<u8>> = (0..300u32)
         .map(|at| format!("{at} of {}", "to be or not to be ".repeat(at as usize % 50)).into())
         .collect();
@@ -57,7 +57,7 @@ fn a_context_lasts_in_a_window_of_any_size_and_over_a_last_block() {
 }
 
 #[test]
-fn each_window_has_a_compressor_of_its_own_but_for_the_smallest() {
+fn each_window_except_the_smallest_has_its_own_compressor() {
     let mut compressors = Compressors::default();
     let noise: Vec<u8> = (0..400u32).map(|at| ((at * at) >> 3) as u8).collect();
     let message = [&noise[..], &[b' '; 1000], &noise].concat();
@@ -68,17 +68,17 @@ fn each_window_has_a_compressor_of_its_own_but_for_the_smallest() {
 }
 
 #[test]
-fn what_is_no_whole_stream_is_refused() {
+fn incomplete_and_damaged_streams_are_rejected() {
     let mut compressor = Compressor::new(15);
     let whole = compressor.compress(&b"to be or not to be ".repeat(20)).unwrap().to_vec();
     for len in 0..whole.len() {
         assert_eq!(inflate(&whole[..len]), Err(Error::BadCompression), "cut at {len}");
     }
     let table: &[&[u8]] = &[
-        b"\x07",                             // a block of a type that there is not
-        b"\xff\xff\xff\xff",                 // likewise
-        b"\x00\x05\x00\xfa\xfeHello",        // a length and its complement that differ
-        b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf2", // something after the last block
+        b"\x07",                             // an undefined block type
+        b"\xff\xff\xff\xff",                 // an undefined block type
+        b"\x00\x05\x00\xfa\xfeHello",        // a length that does not match its complement
+        b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf2", // bytes after the final block
     ];
     for payload in table {
         assert_eq!(inflate(payload), Err(Error::BadCompression), "{payload:x?}");
@@ -86,7 +86,7 @@ fn what_is_no_whole_stream_is_refused() {
 }
 
 #[test]
-fn the_limit_counts_inflated_bytes_at_one_less_the_limit_and_one_more() {
+fn the_limit_applies_to_inflated_bytes() {
     for limit in [1000, 1 << 20] {
         for (len, fits) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
             let message = vec![b'a'; len];
@@ -101,24 +101,24 @@ fn the_limit_counts_inflated_bytes_at_one_less_the_limit_and_one_more() {
 }
 
 #[test]
-fn a_bomb_costs_no_more_than_the_limit() {
+fn a_decompression_bomb_takes_no_more_memory_than_the_limit() {
     let mut compressed = Compress::new(Compression::best(), false);
     let mut bomb = Vec::with_capacity(1 << 20);
     compressed.compress_vec(&vec![0; 64 << 20], &mut bomb, FlushCompress::Sync).unwrap();
     let mut state = Decompress::new(false);
     let limit = 100_000;
-    let mut inflation = Inflation { state: &mut state, message: Vec::new(), most: limit };
+    let mut inflation = Inflation { state: &mut state, message: Vec::new(), max_len: limit };
     assert_eq!(inflation.feed(&bomb), Err(Error::TooBig { limit }));
     assert!(inflation.message.capacity() <= limit + 1);
 }
 
 #[test]
-fn short_long_and_incompressible_messages_go_as_they_are() {
+fn short_long_and_incompressible_messages_are_not_compressed() {
     let mut compressor = Compressor::new(15);
-    assert_eq!(compressor.compress(&[b'a'; WORTHWHILE - 1]), None);
-    assert!(compressor.compress(&[b'a'; WORTHWHILE]).is_some());
-    assert!(compressor.compress(&vec![b'a'; AFFORDABLE]).is_some());
-    assert_eq!(compressor.compress(&vec![b'a'; AFFORDABLE + 1]), None);
+    assert_eq!(compressor.compress(&[b'a'; SMALLEST_COMPRESSED - 1]), None);
+    assert!(compressor.compress(&[b'a'; SMALLEST_COMPRESSED]).is_some());
+    assert!(compressor.compress(&vec![b'a'; LARGEST_COMPRESSED]).is_some());
+    assert_eq!(compressor.compress(&vec![b'a'; LARGEST_COMPRESSED + 1]), None);
     let mut noise = [0; 5000];
     StdRng::seed_from_u64(1).fill(&mut noise[..]);
     assert_eq!(compressor.compress(&noise), None);
@@ -126,13 +126,13 @@ fn short_long_and_incompressible_messages_go_as_they_are() {
 }
 
 #[test]
-fn messages_that_do_not_compress_leave_nothing_behind() {
+fn incompressible_messages_do_not_affect_later_ones() {
     let mut rng = StdRng::seed_from_u64(7);
     let text = b"to be or not to be ".repeat(20);
     for window_bits in [9, 15] {
         let mut compressor = Compressor::new(window_bits);
         for round in 0..2000 {
-            let noise: Vec<u8> = (0..WORTHWHILE + round).map(|_| rng.random()).collect();
+            let noise: Vec<u8> = (0..SMALLEST_COMPRESSED + round).map(|_| rng.random()).collect();
             assert_eq!(compressor.compress(&noise), None);
         }
         assert_eq!(inflate(compressor.compress(&text).unwrap()).as_deref(), Ok(&text[..]));
@@ -140,7 +140,7 @@ fn messages_that_do_not_compress_leave_nothing_behind() {
 }
 
 #[test]
-fn messages_that_are_refused_leave_nothing_behind() {
+fn rejected_messages_do_not_affect_later_ones() {
     let long = b"to be or not to be ".repeat(20_000);
     let payload = Compressor::new(15).compress(&long).unwrap().to_vec();
     let mut inflater = Inflater::default();
@@ -158,7 +158,7 @@ fn messages_that_are_refused_leave_nothing_behind() {
 
 proptest! {
     #[test]
-    fn what_is_compressed_is_inflated_to_the_same_also_with_the_window_agreed_on(
+    fn compressed_messages_are_inflated_unchanged_with_the_negotiated_window(
         words in prop::collection::vec("[a-f]{1,9}|.{1,20}", 40..400),
         repeat in 1usize..6,
     ) {
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_inflated_or_refused_within_the_limit(
+    fn any_bytes_are_inflated_within_the_limit_or_rejected(
         payload in prop::collection::vec(any::<u8>(), 0..300), limit in 1usize..2000,
     ) {
         match Inflater::default().inflate(&payload, limit, false) {

@@ -1,4 +1,4 @@
-//! The client's part of the opening handshake (§4.1, §4.2.2).
+//! The client side of the opening handshake (§4.1, §4.2.2).
 
 use super::AcceptKey;
 use super::refused::Refused;
@@ -9,97 +9,97 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use httparse::{EMPTY_HEADER, Header, ParserConfig};
 use std::fmt;
 
-/// The longest head of an answer that is read, in bytes; interim answers before it count too.
+/// Largest response head that is read, in bytes, including interim responses before it.
 pub const MAX_ANSWER: usize = 64 << 10;
-/// The most fields that a head may have.
+/// Largest number of fields in a head.
 const MAX_FIELDS: usize = 1000;
-/// Room on the stack, which is enough for nearly every head.
+/// Number of fields parsed on the stack, enough for nearly every head.
 const FEW_FIELDS: usize = 64;
 
-/// What a client asks for (§4.1).
+/// The client's handshake request (§4.1).
 #[derive(Clone, Debug)]
 pub struct ClientRequest<'a> {
-    /// Host, and port unless it is the scheme's own.
+    /// Host, with the port unless it is the scheme's default.
     pub host: &'a str,
     /// Path and query.
     pub target: &'a str,
-    /// 16 random bytes, new for each connection.
+    /// 16 random bytes, different for each connection.
     pub nonce: [u8; 16],
-    /// In order of preference.
+    /// Subprotocols in order of preference.
     pub subprotocols: &'a [&'a str],
-    /// The offer to compress messages, if there is one.
+    /// The offer of compression, if any.
     pub deflate: Option<Params>,
-    /// Further header fields, such as `Origin`. A `Host` among them is sent in place of `host`.
+    /// Further header fields, such as `Origin`. A `Host` field replaces `host`.
     pub fields: &'a [(&'a str, &'a str)],
 }
 
-/// Why a client does not take a server's answer (§4.1).
+/// The reason why a client rejects a server's response (§4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponseError {
-    /// Not HTTP, or malformed.
+    /// The response is not HTTP, or malformed.
     Malformed,
-    /// A TLS record: the server expects TLS.
+    /// The response is a TLS record: the server expects TLS.
     Tls,
-    /// Another version of HTTP than 1.1.
+    /// The HTTP version is not 1.1.
     Version,
-    /// The head does not end within this many bytes.
+    /// The head is longer than this many bytes.
     TooLong(usize),
-    /// The head has more fields than this.
+    /// The head has more than this many fields.
     TooManyFields(usize),
-    /// Another status than 101.
+    /// The status is not 101.
     Status(Box<Refused>),
     /// `Upgrade` or `Connection` is missing or wrong.
     NotUpgraded,
-    /// `Sec-WebSocket-Accept` is missing or not that of the key sent.
+    /// `Sec-WebSocket-Accept` is missing or does not match the key.
     WrongAccept,
-    /// A subprotocol that was not offered, or more than one.
+    /// The server chose a subprotocol that was not offered, or more than one.
     WrongSubprotocol {
-        /// What the answer names.
+        /// The subprotocols in the response.
         chosen: String,
-        /// What the request named, with commas between; empty if it named none.
+        /// The offered subprotocols, separated by commas; may be empty.
         offered: String,
     },
-    /// An extension that was not offered, or not with these parameters: the value of the field.
+    /// The server chose an extension, or parameters of one, that were not offered. Holds the value of the
+    /// field.
     WrongExtension(String),
 }
 
-/// A server's answer that a client takes.
+/// A response that the client accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// How long the answer is, in bytes. Frames follow.
+    /// Length of the response head, in bytes. Frames follow.
     pub head_len: usize,
     /// The subprotocol that the server chose.
     pub subprotocol: Option<String>,
-    /// What was agreed on, if messages may be compressed.
+    /// The negotiated compression, if any.
     pub deflate: Option<Params>,
-    /// What the server wants to be told when the client comes again: `NAME=VALUE` of each `Set-Cookie` (RFC 6265 §4.1).
+    /// Cookies to send with later requests: `NAME=VALUE` of each `Set-Cookie` (RFC 6265 §4.1).
     pub cookies: Vec<String>,
 }
 
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ResponseError::Malformed => f.write_str("the answer is not HTTP"),
-            ResponseError::Tls => f.write_str("the server speaks TLS"),
+            ResponseError::Malformed => f.write_str("the response is not HTTP"),
+            ResponseError::Tls => f.write_str("the server expects TLS"),
             ResponseError::Version => f.write_str(
-                "the answer is not HTTP/1.1, which WebSocket needs: a proxy may speak another version",
+                "the response is not HTTP/1.1, which WebSocket requires; a proxy may use another version",
             ),
-            ResponseError::TooLong(most) => write!(f, "the head of the answer is over {most} bytes"),
-            ResponseError::TooManyFields(most) => write!(f, "the answer has over {most} header fields"),
+            ResponseError::TooLong(most) => write!(f, "the response head has more than {most} bytes"),
+            ResponseError::TooManyFields(most) => {
+                write!(f, "the response has more than {most} header fields")
+            }
             ResponseError::Status(refused) => refused.fmt(f),
-            ResponseError::NotUpgraded => f.write_str("the answer does not upgrade to WebSocket"),
-            ResponseError::WrongAccept => f.write_str("Sec-WebSocket-Accept is not that of the key sent"),
+            ResponseError::NotUpgraded => f.write_str("the response does not upgrade to WebSocket"),
+            ResponseError::WrongAccept => f.write_str("Sec-WebSocket-Accept does not match the key"),
             ResponseError::WrongSubprotocol { chosen, offered } if offered.is_empty() => {
-                write!(f, "the server chose the subprotocol {chosen:?}, and none was offered")
+                write!(f, "the server chose the subprotocol {chosen:?}, but none was offered")
             }
             ResponseError::WrongSubprotocol { chosen, offered } => {
-                write!(f, "the server chose the subprotocol {chosen:?}, and offered was {offered:?}")
+                write!(f, "the server chose the subprotocol {chosen:?}, but the client offered {offered:?}")
             }
             ResponseError::WrongExtension(value) => {
-                write!(
-                    f,
-                    "the server chose an extension, or a parameter of one, that was not offered: {value:?}"
-                )
+                write!(f, "the server chose an extension or parameter that was not offered: {value:?}")
             }
         }
     }
@@ -131,12 +131,12 @@ impl ClientRequest<'_> {
         out.extend_from_slice(text.as_bytes());
     }
 
-    /// Reads the server's answer from the start of `bytes`; `None` if more bytes are needed. Bytes after the head
-    /// change nothing: those of a refusal's body are for [`Refused::push`].
+    /// Parses the server's response at the start of `bytes`. Returns `None` if more bytes are needed. Bytes
+    /// after the head are ignored; pass those of a refusal's body to [`Refused::push`].
     pub fn check_response(&self, bytes: &[u8]) -> Result<Option<Opened>, ResponseError> {
         let read = &bytes[..bytes.len().min(MAX_ANSWER)];
         match read {
-            // How an alert begins (RFC 8446 §5.1).
+            // The first bytes of a TLS alert (RFC 8446 §5.1).
             [0x15] => return Ok(None),
             [0x15, 0x03, ..] => return Err(ResponseError::Tls),
             _ => {}
@@ -148,7 +148,7 @@ impl ClientRequest<'_> {
                 return if is_full { Err(ResponseError::TooLong(MAX_ANSWER)) } else { Ok(None) };
             };
             start += head.len;
-            // Interim answers, such as 100 and 103, are passed over (RFC 9110 §15.2).
+            // Interim responses, such as 100 and 103, are skipped (RFC 9110 §15.2).
             if !matches!(head.status, 100 | 102..=199) {
                 return self.check_head(&head, start).map(Some);
             }
@@ -175,8 +175,8 @@ impl ClientRequest<'_> {
         Ok(Opened { head_len, subprotocol, deflate, cookies: head.cookies() })
     }
 
-    /// One of those that were offered, in the same case. As browsers do, a client does not take two, not even twice
-    /// the same.
+    /// Returns the subprotocol that the server chose. It must equal an offered one, including case. As in
+    /// browsers, two are rejected even if they are the same.
     fn agreed_subprotocol<'v>(
         &self,
         chosen: impl Iterator<Item = &'v [u8]>,
@@ -193,7 +193,7 @@ impl ClientRequest<'_> {
         }
     }
 
-    /// The one extension that a server may answer with, and only if it was offered.
+    /// Returns the negotiated compression, the only extension that may appear in a response.
     fn agreed_deflate<'v>(
         &self,
         values: impl Iterator<Item = &'v [u8]>,
@@ -216,7 +216,7 @@ impl ClientRequest<'_> {
     }
 }
 
-/// The head of an answer.
+/// The head of a response.
 struct Head<'h> {
     len: usize,
     minor_version: u8,
@@ -226,7 +226,7 @@ struct Head<'h> {
 }
 
 impl<'h> Head<'h> {
-    /// Reads a head from the start of `bytes`; `None` if more bytes are needed.
+    /// Parses a head at the start of `bytes`. Returns `None` if more bytes are needed.
     fn parse(bytes: &'h [u8]) -> Result<Option<Head<'h>>, ResponseError> {
         let parsed = match Head::parse_into(bytes, &mut [EMPTY_HEADER; FEW_FIELDS]) {
             Err(httparse::Error::TooManyHeaders) => {
@@ -245,7 +245,8 @@ impl<'h> Head<'h> {
 
     fn parse_into(bytes: &'h [u8], fields: &mut [Header<'h>]) -> Result<Option<Head<'h>>, httparse::Error> {
         let mut parsed = httparse::Response::new(fields);
-        // A client is to take folded lines (RFC 9112 §5.2), and others take a space before the colon.
+        // Clients must accept folded lines (RFC 9112 §5.2), and other clients accept a space before the
+        // colon.
         let status = ParserConfig::default()
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
@@ -264,7 +265,7 @@ impl<'h> Head<'h> {
         self.fields.iter().filter(matching).map(|field| field.value.trim_ascii())
     }
 
-    /// Those of a list, which may stand in one field or in several (RFC 9110 §5.6.1).
+    /// Returns the elements of a list, which may be split over several fields (RFC 9110 §5.6.1).
     fn elements(&self, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
         self.values(name).flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
     }
@@ -282,7 +283,7 @@ impl<'h> Head<'h> {
     }
 }
 
-/// The bytes from the first line on that is not empty, which is where the parser begins.
+/// Skips empty lines at the start, as the parser does.
 fn without_empty_lines(mut bytes: &[u8]) -> &[u8] {
     while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
         bytes = rest;

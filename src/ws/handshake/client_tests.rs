@@ -19,7 +19,7 @@ fn client() -> ClientRequest<'static> {
 }
 
 #[test]
-fn client_and_server_agree_with_each_other() {
+fn a_client_accepts_the_response_of_the_server() {
     let mut request = Vec::new();
     client().encode(&mut request);
     let key = Request::parse(&request, &LIMITS, |request| {
@@ -40,7 +40,7 @@ fn client_and_server_agree_with_each_other() {
     assert_eq!(accepted, Ok(Some(Opened { head_len, subprotocol, deflate: None, cookies: Vec::new() })));
 }
 
-/// The good answer with a change.
+/// Returns the accepted response with a change.
 fn answer(from: &str, to: &str) -> String {
     GOOD.replacen(from, to, 1)
 }
@@ -50,11 +50,11 @@ fn with_fields(fields: &str) -> String {
 }
 
 fn opened(answer: &str) -> Result<Opened, ResponseError> {
-    Ok(client().check_response(answer.as_bytes())?.expect("the head is whole"))
+    Ok(client().check_response(answer.as_bytes())?.expect("the head is complete"))
 }
 
 #[test]
-fn a_client_takes_no_answer_that_differs_from_what_it_asked() {
+fn a_client_rejects_responses_that_do_not_match_its_request() {
     let subprotocol = |chosen: &str| ResponseError::WrongSubprotocol {
         chosen: chosen.into(),
         offered: "throng.v1, chat".into(),
@@ -88,7 +88,7 @@ fn a_client_takes_no_answer_that_differs_from_what_it_asked() {
 }
 
 #[test]
-fn what_is_wrong_is_the_same_however_an_answer_is_cut() {
+fn the_error_is_the_same_however_a_response_is_split() {
     for answer in [
         "\t\n\rHTTP/1.1 100 Continue\r\n\r\n",
         "\r\n\nHTTP/2.0 200 \r\n\r\n",
@@ -107,20 +107,20 @@ fn what_is_wrong_is_the_same_however_an_answer_is_cut() {
 }
 
 #[test]
-fn an_error_names_what_came_and_what_was_offered() {
+fn an_error_names_the_chosen_and_the_offered_subprotocols() {
     let error = opened(&with_fields("Sec-WebSocket-Protocol: Chat")).unwrap_err();
-    let expected = r#"the server chose the subprotocol "Chat", and offered was "throng.v1, chat""#;
+    let expected = r#"the server chose the subprotocol "Chat", but the client offered "throng.v1, chat""#;
     assert_eq!(error.to_string(), expected);
     let none = ClientRequest { subprotocols: &[], ..client() };
     let error = none.check_response(with_fields("Sec-WebSocket-Protocol: mqtt").as_bytes()).unwrap_err();
-    let expected = r#"the server chose the subprotocol "mqtt", and none was offered"#;
+    let expected = r#"the server chose the subprotocol "mqtt", but none was offered"#;
     assert_eq!(error.to_string(), expected);
     let error = opened(&answer("101 Switching Protocols", "403 Forbidden")).unwrap_err();
     assert_eq!(error.to_string(), "status 403 Forbidden");
 }
 
 #[test]
-fn a_field_may_be_spelled_padded_and_folded_in_any_way() {
+fn a_field_may_be_capitalized_padded_and_folded() {
     for (from, to) in [
         ("Sec-WebSocket-Accept: ", "sec-websocket-accept:"),
         ("Sec-WebSocket-Accept: ", "SEC-WEBSOCKET-ACCEPT:   \t"),
@@ -139,7 +139,7 @@ fn a_field_may_be_spelled_padded_and_folded_in_any_way() {
 }
 
 #[test]
-fn heads_with_many_fields_are_taken_up_to_limits_of_number_and_length() {
+fn heads_are_accepted_up_to_limits_of_fields_and_bytes() {
     let fields = |count: usize| with_fields(&vec!["x-a: b"; count].join("\r\n"));
     for count in [60, 61, 62, 500, MAX_FIELDS - 3] {
         assert!(opened(&fields(count)).is_ok(), "{count} fields and 3");
@@ -156,7 +156,7 @@ fn heads_with_many_fields_are_taken_up_to_limits_of_number_and_length() {
 }
 
 #[test]
-fn interim_answers_are_passed_over() {
+fn interim_responses_are_skipped() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let both = interim.to_owned() + GOOD;
     assert_eq!(opened(&both).map(|opened| opened.head_len), Ok(both.len()));
@@ -169,7 +169,7 @@ fn interim_answers_are_passed_over() {
 }
 
 #[test]
-fn a_refusal_by_an_old_server_keeps_what_it_says() {
+fn the_body_of_a_refusal_by_an_http_1_0_server_is_shown() {
     let head = "HTTP/1.0 400 Bad Request\r\n\r\n";
     let body = "Client sent an HTTP request to an HTTPS server.\n";
     let answer = head.to_owned() + body;
@@ -182,7 +182,7 @@ fn a_refusal_by_an_old_server_keeps_what_it_says() {
 }
 
 #[test]
-fn a_host_among_the_fields_replaces_the_own() {
+fn a_host_field_replaces_the_default_host() {
     let request = ClientRequest { fields: &[("X-A", "b"), ("hOST", "other.example:81")], ..client() };
     let mut bytes = Vec::new();
     request.encode(&mut bytes);
@@ -192,7 +192,7 @@ fn a_host_among_the_fields_replaces_the_own() {
 }
 
 #[test]
-fn the_answers_of_common_servers_to_the_offer_of_browsers_are_taken() {
+fn the_responses_of_common_servers_to_a_browsers_offer_are_accepted() {
     let request = ClientRequest { deflate: Some(Params::BROWSERS_OFFER), ..client() };
     let mut bytes = Vec::new();
     request.encode(&mut bytes);

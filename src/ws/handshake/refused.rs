@@ -1,33 +1,34 @@
-//! What a server says that refuses a handshake: its answer has another status than 101.
+//! A server's refusal of a handshake: a response whose status is not 101.
 
 use httparse::{Header, Status, parse_chunk_size};
 use std::fmt;
 
-/// Fields that tell what to do about it.
-const TELLING: [&str; 4] = ["Location", "WWW-Authenticate", "Retry-After", "Sec-WebSocket-Version"];
-/// Bytes of the body that are kept, with those of its framing.
+/// Header fields that explain what the client should do.
+const EXPLANATORY_FIELDS: [&str; 4] =
+    ["Location", "WWW-Authenticate", "Retry-After", "Sec-WebSocket-Version"];
+/// Number of body bytes kept, including chunk framing.
 const KEPT_BODY: usize = 1 << 10;
-/// Characters of a field or of the body that are shown.
+/// Number of characters shown of a field or of the body.
 const SHOWN: usize = 200;
 
-/// A refusal. Its body follows the head, so that some of it may have to be waited for.
+/// A refusal. The body follows the head and may have to be read separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The status code.
     pub status: u16,
-    /// In words; may be empty.
+    /// The reason phrase; may be empty.
     pub reason: String,
-    /// Those of the fields that tell what to do, printable.
+    /// Printable values of the header fields that explain what to do.
     pub fields: Vec<(&'static str, String)>,
-    /// How long the head is, in bytes. The body follows.
+    /// Length of the head, in bytes. The body follows.
     pub head_len: usize,
     framing: Framing,
-    /// The body is compressed and cannot be shown.
+    /// Whether the body is compressed, so that it cannot be shown.
     is_encoded: bool,
     body: Vec<u8>,
 }
 
-/// What ends the body (RFC 9112 §6.3).
+/// What determines the end of the body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     Length(u64),
@@ -44,11 +45,11 @@ impl Refused {
             Some(_) => Framing::Chunked,
             None => length().map_or(Framing::UntilEnd, Framing::Length),
         };
-        let telling = |name| Some((name, printable(named(name)?.value)));
+        let explanatory = |name| Some((name, printable(named(name)?.value)));
         Refused {
             status,
             reason: printable(reason.as_bytes()),
-            fields: TELLING.into_iter().filter_map(telling).collect(),
+            fields: EXPLANATORY_FIELDS.into_iter().filter_map(explanatory).collect(),
             head_len,
             framing,
             is_encoded: named("content-encoding").is_some(),
@@ -56,36 +57,37 @@ impl Refused {
         }
     }
 
-    /// Takes the next bytes after the head; whether there is no more to wait for.
+    /// Appends bytes of the body. Returns true if no more are needed.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let room = KEPT_BODY - self.body.len();
         self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.body.len() == KEPT_BODY
             || match self.framing {
                 Framing::Length(len) => self.body.len() as u64 >= len,
-                Framing::Chunked => without_chunks(&self.body).1,
+                Framing::Chunked => decode_chunks(&self.body).1,
                 Framing::UntilEnd => false,
             }
     }
 
-    /// Status and reason alone, which are the same for all that are refused for the same cause.
+    /// Returns the status code and reason phrase, the same for all refusals with one cause.
     pub fn headline(&self) -> String {
         format!("status {} {}", self.status, self.reason).trim_end().to_owned()
     }
 
-    /// What has come of the body in one line, printable and cut; of a page its title. `None` if it says nothing.
+    /// Returns the received part of the body as one printable line, shortened; for an HTML page its title.
+    /// Returns `None` if that adds nothing to the status.
     pub fn text(&self) -> Option<String> {
         if self.is_encoded {
             return None;
         }
         let body = match self.framing {
-            Framing::Chunked => without_chunks(&self.body).0,
+            Framing::Chunked => decode_chunks(&self.body).0,
             Framing::Length(len) => self.body[..self.body.len().min(len as usize)].to_vec(),
             Framing::UntilEnd => self.body.clone(),
         };
         let text = printable(title(&body).unwrap_or(&body));
-        let says_the_same = text.trim_start_matches(&self.status.to_string()).trim() == self.reason;
-        (!text.is_empty() && !says_the_same).then_some(text)
+        let repeats_reason = text.trim_start_matches(&self.status.to_string()).trim() == self.reason;
+        (!text.is_empty() && !repeats_reason).then_some(text)
     }
 }
 
@@ -98,8 +100,9 @@ impl fmt::Display for Refused {
     }
 }
 
-/// The content of chunks (RFC 9112 §7.1), and whether the last of them has come or what comes is none.
-fn without_chunks(mut bytes: &[u8]) -> (Vec<u8>, bool) {
+/// Returns the content of a chunked body (RFC 9112 §7.1), and true if the last chunk was received or the
+/// framing is invalid.
+fn decode_chunks(mut bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut content = Vec::new();
     loop {
         match parse_chunk_size(bytes) {
@@ -118,7 +121,7 @@ fn without_chunks(mut bytes: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// What stands between the tags of an HTML page's title.
+/// Returns the title of an HTML page.
 fn title(body: &[u8]) -> Option<&[u8]> {
     let find =
         |bytes: &[u8], tag: &[u8]| bytes.windows(tag.len()).position(|at| at.eq_ignore_ascii_case(tag));
@@ -127,7 +130,7 @@ fn title(body: &[u8]) -> Option<&[u8]> {
     Some(&body[start..start + len])
 }
 
-/// In one line, without control characters, and cut.
+/// Returns the text in one line, without control characters, and shortened.
 fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
     use httparse::EMPTY_HEADER;
 
-    /// The refusal of which `answer` is the head, and maybe some of the body; and whether that is whole.
+    /// Parses `answer` as a refusal. Also returns true if its body is complete.
     fn refused(answer: &str) -> (Refused, bool) {
         let mut fields = [EMPTY_HEADER; 10];
         let mut parsed = httparse::Response::new(&mut fields);
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn status_fields_and_body_are_told_in_one_line() {
+    fn status_fields_and_body_are_shown_in_one_line() {
         let table = [
             (
                 "401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 14\r\n\r\ntoken expired\n",
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_whole_by_its_length_its_last_chunk_or_when_enough_of_it_has_come() {
+    fn a_body_is_complete_by_length_by_last_chunk_or_at_the_limit() {
         let (mut refused_, is_whole) = refused("HTTP/1.1 400 \r\nContent-Length: 5\r\n\r\nno");
         assert!(!is_whole && !refused_.push(b"  "));
         assert!(refused_.push(b"!"));
@@ -212,12 +215,12 @@ mod tests {
         assert!(refused("HTTP/1.1 204 \r\n\r\n").1);
         let (mut refused_, is_whole) = refused("HTTP/1.0 400 \r\n\r\n");
         assert!(!is_whole && !refused_.push(&[b'a'; KEPT_BODY - 1]));
-        assert!(refused_.push(b"aa") && refused_.push(b"a"), "it stays whole");
+        assert!(refused_.push(b"aa") && refused_.push(b"a"), "it stays complete");
         assert_eq!(refused_.text(), Some("a".repeat(SHOWN) + "…"));
     }
 
     #[test]
-    fn nothing_that_a_terminal_would_obey_is_shown() {
+    fn control_characters_are_not_shown() {
         let (refused, _) = refused("HTTP/1.1 400 Bad\r\nLocation: a\u{9b}b\r\n\r\n\x1b[2Jgone\0\r\n\tto");
         assert_eq!(refused.to_string(), "status 400 Bad (Location: ab; \"[2Jgone to\")");
     }

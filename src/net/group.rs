@@ -1,33 +1,35 @@
-//! A set of connections that are sent the same bytes, and the batch of frames that they are about to be sent.
+//! A set of connections that receive the same bytes, and the batch of frames that is about to be sent to
+//! them.
 
 use bytes::BytesMut;
 use std::time::Instant;
 
-/// A batch is large over this, in bytes.
+/// Size of a batch, in bytes, above which it is flushed at once.
 const LARGE_BATCH: usize = 1 << 20;
-/// Or if it comes to more than this over all members: the others wait for it, some tens of milliseconds.
+/// Size of a batch times members, in bytes, above which it is flushed at once: a larger batch would make
+/// other groups wait for tens of milliseconds.
 const LARGE_FAN_OUT: usize = 32 << 20;
 
-/// The members of one group, in the order in which they were accepted: the kernel walks its sockets faster
-/// in that order than at random.
+/// The members of one group, in the order in which they were accepted: the kernel processes its sockets
+/// faster in that order than in a random one.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    /// Sorted by generation, which counts up with each connection accepted.
+    /// Sorted by generation, which increases with each accepted connection.
     members: Vec<Member>,
-    /// Members that left and whose place has not been closed up.
+    /// Number of entries whose member has left and which are not removed yet.
     vacant: usize,
-    /// Whole frames, published since the last flush.
+    /// Whole frames published since the last flush.
     pub(super) batch: BytesMut,
-    /// Of the messages in the batch, if somebody may miss one.
+    /// The messages in the batch; recorded only if members may skip messages.
     pub(super) marks: Marks,
-    /// Whether the group stands in the list of those that have a batch.
+    /// Whether the group is in the list of groups with a batch.
     pub(super) is_listed: bool,
-    /// Was written to just now; what comes until then waits for company.
+    /// The group was flushed recently; messages published before this time wait to share a write.
     pub(super) held_until: Option<Instant>,
     walks: u32,
 }
 
-/// Where the messages of a batch begin, and the position that the application gave each.
+/// Offset of each message in a batch, and the position that the application gave it.
 #[derive(Debug, Default)]
 pub(super) struct Marks(Vec<(u32, u64)>);
 
@@ -36,29 +38,30 @@ impl Marks {
         self.0.push((begin as u32, position));
     }
 
-    /// Of the messages from `begin` on, the position of the first, and how many they are.
-    pub(super) fn since(&self, begin: u32) -> Option<(u64, usize)> {
+    /// Returns the position of the first message at or after offset `begin`, and the number of messages from
+    /// there on.
+    pub(super) fn from(&self, begin: u32) -> Option<(u64, usize)> {
         let first = self.0.partition_point(|(start, _)| *start < begin);
         let (_, position) = self.0.get(first)?;
         Some((*position, self.0.len() - first))
     }
 }
 
-/// One member. Small, so that many stand in a cache line when the group is walked.
+/// A member of the group. Kept small, so that walking the group touches few cache lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
     generation: u32,
     pub(super) slot: u32,
-    /// Where this member's part of the batch begins: what was published before it came, or what it has
-    /// been given already, stands before.
+    /// Offset in the batch of the first byte to send to this member. Bytes before it were published before
+    /// the member joined or were already queued for it.
     pub(super) begin: u32,
 }
 
-/// The slot of a vacant place.
+/// Slot number of an entry whose member has left.
 pub(super) const VACANT: u32 = u32::MAX;
 
 impl Group {
-    /// Adds a member that hears what is published from now on; no effect if it is one.
+    /// Adds a member, which receives messages published from now on. Does nothing if it is a member already.
     pub(super) fn insert(&mut self, generation: u32, slot: u32) {
         let member = Member { generation, slot, begin: self.batch.len() as u32 };
         if self.members.last().is_none_or(|last| last.generation < generation) {
@@ -75,8 +78,8 @@ impl Group {
         }
     }
 
-    /// Takes a member out. Places are closed up once half of them are vacant, so that this costs a search and
-    /// not a move of all that follow.
+    /// Removes a member. Its entry is only marked vacant, which costs one search; vacant entries are removed
+    /// together once they are more than half of all.
     pub(super) fn remove(&mut self, generation: u32) {
         let Ok(index) = self.position(generation) else { return };
         if self.members[index].slot == VACANT {
@@ -91,23 +94,24 @@ impl Group {
         }
     }
 
-    /// Whether the batch is to be flushed before the tick ends.
-    pub(super) fn has_large_batch(&self) -> bool {
+    /// Returns true if the batch must be flushed before the end of the tick.
+    pub(super) fn is_batch_over_limit(&self) -> bool {
         self.batch.len() > LARGE_BATCH || self.batch.len() * self.len() > LARGE_FAN_OUT
     }
 
-    /// How many members there are.
+    /// Returns the number of members.
     pub(super) fn len(&self) -> usize {
         self.members.len() - self.vacant
     }
 
-    /// Whether nobody is left.
+    /// Returns true if there are no members.
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where the part of the batch begins that a member has not been given, which counts as given from now on.
-    pub(super) fn take_part(&mut self, generation: u32) -> u32 {
+    /// Returns the offset of the part of the batch that a member has not received, and marks that part as
+    /// received.
+    pub(super) fn take_unsent(&mut self, generation: u32) -> u32 {
         let end = self.batch.len() as u32;
         match self.position(generation) {
             Ok(index) => std::mem::replace(&mut self.members[index].begin, end),
@@ -115,13 +119,13 @@ impl Group {
         }
     }
 
-    /// All places, to be walked for a flush: the two parts in turn. They begin somewhere else each time, so
-    /// that nobody is always the last.
+    /// Returns all entries to be visited by a flush, as two slices. The starting point differs each time, so
+    /// that no member is always the last.
     pub(super) fn walk(&mut self) -> (&mut [Member], &mut [Member]) {
-        self.walks = self.walks.wrapping_add(0x9E37_79B1); // the golden ratio of 2³²: far from where it was
+        self.walks = self.walks.wrapping_add(0x9E37_79B1); // 2³² divided by the golden ratio: a distant start
         let start = (u64::from(self.walks) * self.members.len() as u64) >> 32;
-        let (after, from) = self.members.split_at_mut(start as usize);
-        (from, after)
+        let (before, from) = self.members.split_at_mut(start as usize);
+        (from, before)
     }
 
     fn position(&self, generation: u32) -> Result<usize, usize> {
@@ -134,15 +138,15 @@ mod tests {
     use super::*;
 
     fn slots(group: &mut Group) -> Vec<u32> {
-        let (from, after) = group.walk();
-        let mut slots: Vec<u32> = from.iter().chain(after.iter()).map(|member| member.slot).collect();
+        let (from, before) = group.walk();
+        let mut slots: Vec<u32> = from.iter().chain(before.iter()).map(|member| member.slot).collect();
         slots.retain(|slot| *slot != VACANT);
         slots.sort_unstable();
         slots
     }
 
     #[test]
-    fn members_stand_in_accept_order_however_they_come() {
+    fn members_are_kept_in_accept_order() {
         let mut group = Group::default();
         for generation in [5, 9, 2, 7, 2] {
             group.insert(generation, generation * 10);
@@ -152,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn members_leave_and_come_back_and_places_are_closed_up() {
+    fn vacant_entries_are_removed_and_members_may_rejoin() {
         let mut group = Group::default();
         for generation in 0..100 {
             group.insert(generation, generation);
@@ -172,24 +176,24 @@ mod tests {
     }
 
     #[test]
-    fn a_member_gets_what_is_published_after_it_came_and_only_once() {
+    fn a_member_receives_once_what_is_published_after_it_joined() {
         let mut group = Group::default();
         group.insert(1, 1);
         group.batch.extend_from_slice(b"first");
         group.insert(2, 2);
         group.batch.extend_from_slice(b"second");
-        assert_eq!([group.take_part(1), group.take_part(1)], [0, 11]);
+        assert_eq!([group.take_unsent(1), group.take_unsent(1)], [0, 11]);
         group.batch.extend_from_slice(b"third");
-        assert_eq!([group.take_part(2), group.take_part(1), group.take_part(3)], [5, 11, 16]);
+        assert_eq!([group.take_unsent(2), group.take_unsent(1), group.take_unsent(3)], [5, 11, 16]);
     }
 
     #[test]
-    fn of_a_part_it_is_known_where_it_begins_and_how_many_messages_it_has() {
+    fn marks_return_first_position_and_number_of_messages_after_an_offset() {
         let mut marks = Marks::default();
         for (begin, position) in [(0, 7), (5, 8), (11, 8)] {
             marks.push(begin, position);
         }
-        assert_eq!([0, 5, 11].map(|begin| marks.since(begin)), [Some((7, 3)), Some((8, 2)), Some((8, 1))]);
-        assert_eq!(marks.since(16), None);
+        assert_eq!([0, 5, 11].map(|begin| marks.from(begin)), [Some((7, 3)), Some((8, 2)), Some((8, 1))]);
+        assert_eq!(marks.from(16), None);
     }
 }

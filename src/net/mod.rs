@@ -1,10 +1,14 @@
 //! The event loop: sockets, connections, queues and timeouts. It moves bytes and knows nothing of chat.
 //!
-//! A connection stands in two halves under one slot: an input (what it has sent that is not yet handled) and a sink
-//! in [`outbound`] (what it is owed). So a handler of one connection's input can write to any connection's output.
-//! A tick goes: poll → read and handle → timers → reap → accept → tell who has caught up → flush → log what was shed, so
-//! that what was freed can be accepted anew. Handlers only enqueue; slots are freed only in reap, and a [`ConnId`] carries a generation, so that a stale
-//! event or a late timer never meets a new connection.
+//! Each connection has two halves that share one slot: an input half (received bytes that are not handled
+//! yet) and an output half, the sink in [`outbound`] (bytes to be sent). A handler for the input of one
+//! connection can therefore write to the output of any connection.
+//!
+//! One iteration of the loop, a tick, runs these steps: poll, read and handle input, expire timers, remove
+//! ended connections, accept new ones, report connections that have caught up, flush, log what was shed.
+//! Removing comes before accepting, so that freed places can be reused at once. Handlers only enqueue output.
+//! Slots are freed only when ended connections are removed, and a [`ConnId`] carries a generation, so a stale
+//! event or a late timer never affects the next connection in the same slot.
 
 mod event_loop;
 mod group;
@@ -25,55 +29,55 @@ use crate::ws::{Message, handshake};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// A connection, also after it has ended.
+/// Identifies a connection, including one that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnId {
-    /// Its place among the connections: small, and used again after the connection has ended.
+    /// Index of the connection: small, and reused after the connection has ended.
     pub slot: u32,
-    /// Counts up with each connection accepted; tells the holders of one slot apart.
+    /// Counts accepted connections, so that connections that use the same slot at different times differ.
     pub generation: u32,
 }
 
 impl std::fmt::Display for ConnId {
-    /// As it stands in the log: the how-manieth connection it is.
+    /// Writes the connection's serial number, as the log shows it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "#{}", self.generation)
     }
 }
 
-/// A set of connections that are sent the same messages. The number is the application's to choose, small and
-/// dense.
+/// A set of connections that receive the same messages. The application chooses the numbers, which should be
+/// small and without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupId(pub u32);
 
-/// What becomes of a connection that reads more slowly than it is sent to.
+/// What to do with a connection that reads more slowly than messages arrive for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slow {
-    /// It is closed with 1013.
+    /// Close it with 1013.
     Close,
-    /// What its groups are sent is left out until it has caught up. One that takes nothing at all is closed.
+    /// Skip messages to its groups until it has caught up. A connection that reads nothing at all is closed.
     Drop,
 }
 
-/// Where a connection ceased to hear a group, since it read too slowly.
+/// The point at which a slow connection stopped receiving the messages of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missed {
-    /// The group.
+    /// The group whose messages were skipped.
     pub group: GroupId,
-    /// That of the first message left out, as it was given to [`Outbound::publish`].
+    /// The position of the first skipped message, as passed to [`Outbound::publish`].
     pub position: u64,
 }
 
-/// The program on top of the loop. Its handlers enqueue output and return; they never block.
+/// The application on top of the event loop. Its handlers enqueue output and return; they never block.
 pub trait App {
-    /// What the application keeps of each WebSocket connection.
+    /// The application's state of one WebSocket connection.
     type Session;
 
-    /// Answers a request head.
+    /// Answers the head of an HTTP request.
     fn on_request(&mut self, conn: ConnId, request: &Request<'_>) -> Answer<Self::Session>;
-    /// A connection was upgraded; what is sent here follows the handshake's answer.
+    /// Called when a connection was upgraded. Messages sent here follow the handshake response.
     fn on_open(&mut self, conn: ConnId, session: &mut Self::Session, out: &mut Outbound);
-    /// A message came.
+    /// Called for each message received.
     fn on_message(
         &mut self,
         conn: ConnId,
@@ -81,8 +85,9 @@ pub trait App {
         message: &Message<'_>,
         out: &mut Outbound,
     );
-    /// The connection has read on after messages to its groups were left out: of each of these groups all from a
-    /// position on and up to now. What is published from now on it hears.
+    /// Called when a connection has caught up after messages to its groups were skipped. In each group of
+    /// `missed`, it missed all messages from the given position up to now. It receives all messages published
+    /// from now on.
     fn on_caught_up(
         &mut self,
         conn: ConnId,
@@ -90,33 +95,34 @@ pub trait App {
         missed: &[Missed],
         out: &mut Outbound,
     );
-    /// The connection has ended, or its closing handshake has begun: nothing can be sent to it any more.
+    /// Called when a connection has ended or its closing handshake has begun. Nothing can be sent to it any
+    /// more.
     fn on_close(&mut self, conn: ConnId, session: Self::Session, out: &mut Outbound);
-    /// When [`App::on_due`] wants to be called.
+    /// Returns the time at which [`App::on_due`] is to be called.
     fn due(&self) -> Option<Instant>;
-    /// The time has come.
+    /// Called when the time returned by [`App::due`] is reached.
     fn on_due(&mut self, now: Instant, out: &mut Outbound);
 }
 
-/// The answer to a request head.
+/// The answer to the head of a request.
 #[derive(Debug)]
 pub enum Answer<S> {
-    /// The connection speaks WebSocket from now on.
+    /// Upgrade the connection to WebSocket.
     Upgrade {
-        /// What the client is told.
+        /// The server's side of the handshake.
         accepted: handshake::Accepted,
-        /// Limit on a message, in bytes; 0 turns it off.
+        /// Largest message accepted, in bytes. 0: no limit.
         max_message: usize,
-        /// Handed back with each message.
+        /// Passed to the handlers of the connection.
         session: S,
     },
-    /// A response; the connection is kept if the request allows.
+    /// Send this response. The connection stays open if the request allows it.
     Reply(Response),
 }
 
-/// What a connection's bytes go out through.
+/// The output side of a connection's socket.
 pub trait Transport: io::Write {
-    /// Tells the peer that nothing follows.
+    /// Shuts down the write direction: the peer sees the end of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
@@ -126,57 +132,58 @@ impl Transport for mio::net::TcpStream {
     }
 }
 
-/// Limits on what peers can have of the loop. Zero turns one off.
+/// Limits on what peers may use of the event loop. 0 disables a limit.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// On request heads.
+    /// Limits on request heads.
     pub head: head::Limits,
-    /// For a whole request head, from accept or from its first byte on a kept connection.
+    /// Time to receive a whole request head, from accept or, on a kept connection, from its first byte.
     pub head_timeout: Duration,
-    /// Connections whose first request head is unfinished; beyond it the oldest is dropped.
+    /// Connections with an incomplete first request head. Beyond this the oldest is dropped.
     pub max_unfinished: usize,
-    /// Of a kept HTTP connection between requests.
+    /// How long an HTTP connection may be idle between requests.
     pub keep_alive_timeout: Duration,
-    /// Requests on one HTTP connection.
+    /// Requests served on one HTTP connection.
     pub keep_alive_requests: u32,
-    /// For a message or frame, from its first byte to its last.
+    /// Time to receive a whole message or frame, from its first byte.
     pub message_timeout: Duration,
-    /// Silence of a peer after which it is pinged.
+    /// Silence of a peer after which a ping is sent.
     pub ping_after: Duration,
-    /// For a sign of life after a ping.
+    /// Time for the peer to send something after a ping.
     pub pong_timeout: Duration,
-    /// For the peer's part in closing a connection.
+    /// How long to wait for the peer to complete the closing of a connection.
     pub close_timeout: Duration,
-    /// What becomes of a connection beyond the next three limits.
+    /// What to do with a connection that exceeds one of the next three limits.
     pub slow: Slow,
-    /// Bytes that others may make wait for one connection.
+    /// Bytes sent by others that may be queued for one connection at any time.
     pub max_queue: usize,
-    /// Bytes that others may make wait for one connection for a while only.
+    /// Bytes sent by others that may be queued for one connection for longer than `high_water_timeout`.
     pub high_water: usize,
-    /// That while.
+    /// How long a queue may stay above `high_water`.
     pub high_water_timeout: Duration,
-    /// For a connection with waiting bytes to take one.
+    /// How long a socket may accept no byte while output is queued for it.
     pub stall_timeout: Duration,
-    /// A peer is not read from while more bytes of answers to it than this wait.
+    /// Stop reading from a connection while more than this many bytes of answers are queued for it.
     pub pause_above: usize,
-    /// Reading goes on when no more than this wait.
+    /// Resume reading when at most this many bytes of answers are queued.
     pub resume_below: usize,
-    /// Whether connections may be sent compressed messages: the memory for that is taken at the start.
+    /// Whether compression may be negotiated. Its memory is allocated at start.
     pub deflate: bool,
-    /// Connections in all.
+    /// Connections at one time.
     pub max_connections: usize,
-    /// Refused connections that are kept until the peer has read why; beyond it they end at once.
+    /// Refused connections kept open until the peer has read the reason. Beyond this they are closed at once.
     pub max_refused: usize,
-    /// Connections from one address; loopback does not count.
+    /// Connections from one address, except loopback.
     pub max_per_address: usize,
-    /// How long a group that was just flushed waits for more to send in one write. Zero: not at all.
+    /// How long a group that was just flushed waits for further messages, to send them in one write. 0: not
+    /// at all.
     pub coalesce: Duration,
-    /// For all connections to end after a signal.
+    /// How long to wait for connections to close after a signal.
     pub shutdown_timeout: Duration,
 }
 
 impl Default for Limits {
-    /// The limits that the command line shows.
+    /// Returns the defaults that the command line shows.
     fn default() -> Limits {
         Limits {
             head: head::Limits { request_line: 8 << 10, head: 16 << 10, fields: 100 },
@@ -209,16 +216,16 @@ impl Default for Limits {
 pub(crate) mod test_pipe {
     use std::io;
 
-    /// A transport that takes what it is told to take.
+    /// A transport that accepts a given number of bytes.
     #[derive(Debug)]
     pub(crate) struct Pipe {
         pub(crate) written: Vec<u8>,
-        /// Bytes it still takes before it blocks.
+        /// Bytes accepted before it blocks.
         pub(crate) room: usize,
-        /// Bytes it takes in one write.
+        /// Bytes accepted in one write.
         pub(crate) per_write: usize,
         pub(crate) writes: usize,
-        /// Where the bytes of the last write lay.
+        /// Address of the bytes of the last write.
         pub(crate) last_written: *const u8,
         pub(crate) is_shut_down: bool,
     }

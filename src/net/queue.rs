@@ -1,4 +1,4 @@
-//! What one connection is owed but its socket has not taken.
+//! The output of one connection that its socket has not accepted yet.
 
 use super::Transport;
 use crate::ws::frame::Header;
@@ -6,23 +6,24 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-/// Chunks offered to the socket in one `writev`.
-const CHUNKS_A_WRITE: usize = 64;
+/// Number of chunks passed to one `writev`.
+const CHUNKS_PER_WRITE: usize = 64;
 
-/// A queue of chunks, each a run of whole frames that is shared with the other members of a room. Before the first
-/// frame come HTTP responses; the handshake's shares a chunk with the frames right after it.
+/// A queue of chunks. Each is a run of whole frames and shares its memory with the queues of other members of
+/// the room. HTTP responses come before the first frame; the handshake response shares a chunk with the
+/// frames that directly follow it.
 ///
-/// Invariant: every chunk begins where a frame or a response begins, and has bytes that wait.
+/// Invariant: every chunk begins at the start of a frame or response and has bytes left to write.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
     chunks: VecDeque<Chunk>,
-    /// How much of the first chunk is written.
+    /// Bytes of the first chunk that are already written.
     written: usize,
-    /// Bytes of all chunks that wait.
+    /// Bytes left to write, in all chunks.
     len: usize,
-    /// Of these, answers.
+    /// Bytes of `len` that belong to answers.
     answers: usize,
-    /// Which chunk is the answer to the newest ping, until its first byte is written.
+    /// Index of the chunk that answers the newest ping, until its first byte is written.
     pong: Option<usize>,
 }
 
@@ -32,22 +33,22 @@ struct Chunk {
     is_answer: bool,
 }
 
-/// How a flush ended.
+/// The result of a flush.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// Nothing is left.
+    /// Everything was written.
     Drained,
-    /// The socket takes no more for now.
+    /// The socket accepts no more for now.
     Blocked,
 }
 
 impl OutboundQueue {
-    /// Appends a run of whole frames that others sent, of which `written` bytes are written.
+    /// Appends a run of whole frames from other connections, of which `written` bytes are already written.
     pub fn push(&mut self, chunk: Bytes, written: usize) {
         self.push_chunk(Chunk { bytes: chunk, is_answer: false }, written);
     }
 
-    /// Appends answers to what the connection itself sent, of which `written` bytes are written.
+    /// Appends answers to the connection's own input, of which `written` bytes are already written.
     pub fn push_answers(&mut self, chunk: Bytes, written: usize) {
         self.push_chunk(Chunk { bytes: chunk, is_answer: true }, written);
     }
@@ -64,8 +65,9 @@ impl OutboundQueue {
         self.chunks.push_back(chunk);
     }
 
-    /// Puts a pong before the first chunk that has not begun, or in the place of an older one. So it does not wait
-    /// for a queue that never drains, and however many pings there are, one pong waits.
+    /// Inserts a pong before the first chunk that is not partly written, or replaces an older pong. A pong
+    /// therefore does not wait for a queue that never drains, and at most one is queued however many pings
+    /// arrive.
     pub fn set_pong(&mut self, frame: Bytes) {
         self.len += frame.len();
         if let Some(at) = self.pong {
@@ -80,47 +82,48 @@ impl OutboundQueue {
         self.pong = Some(at);
     }
 
-    /// Puts a frame right after the one that is under way and drops all else that waits. `false`, and nothing has
-    /// changed, while an HTTP response waits: it cannot be dropped, and frames go after it.
+    /// Inserts a frame directly after the partly written one and drops everything else. Returns false and
+    /// changes nothing while an HTTP response is queued: a response must not be dropped, and frames must
+    /// follow it.
     pub fn overtake(&mut self, frame: Bytes) -> bool {
-        let mut under_way = self.chunks.front().cloned().unwrap_or_default();
-        let Some(end) = frame_end(&under_way.bytes, self.written) else { return false };
-        under_way.bytes.truncate(end);
+        let mut partly_written = self.chunks.front().cloned().unwrap_or_default();
+        let Some(end) = frame_end(&partly_written.bytes, self.written) else { return false };
+        partly_written.bytes.truncate(end);
         let written = self.written;
         *self = OutboundQueue::default();
-        self.push_chunk(under_way, written);
+        self.push_chunk(partly_written, written);
         self.push(frame, 0);
         true
     }
 
-    /// Bytes that wait.
+    /// Returns the number of bytes left to write.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Of the bytes that wait, those of answers.
+    /// Returns how many of the bytes left to write belong to answers.
     pub fn answers(&self) -> usize {
         self.answers
     }
 
-    /// Of the bytes that wait, those that others sent.
+    /// Returns how many of the bytes left to write came from other connections.
     pub fn from_others(&self) -> usize {
         self.len - self.answers
     }
 
-    /// Whether nothing waits.
+    /// Returns true if nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Writes until nothing is left or the socket takes no more.
+    /// Writes until the queue is empty or the socket accepts no more.
     pub fn flush(&mut self, transport: &mut impl Transport) -> io::Result<Flush> {
         loop {
             let taken = match self.chunks.len() {
                 0 => return Ok(Flush::Drained),
                 1 => transport.write(&self.chunks[0].bytes[self.written..]),
                 _ => {
-                    let mut slices = [IoSlice::new(&[]); CHUNKS_A_WRITE];
+                    let mut slices = [IoSlice::new(&[]); CHUNKS_PER_WRITE];
                     let filled = slices
                         .iter_mut()
                         .zip(&self.chunks)
@@ -161,8 +164,9 @@ impl OutboundQueue {
     }
 }
 
-/// Where the frame ends that is under way in a chunk of which `written` bytes are written: there, if none is.
-/// `None` in an HTTP response: its `H` would be a compressed close frame, which there is not.
+/// Returns the end of the frame that contains byte `written` of a chunk, or `written` itself at a frame
+/// boundary. Returns `None` for an HTTP response: its first byte, `H`, would be a compressed close frame,
+/// which is never sent.
 fn frame_end(chunk: &[u8], written: usize) -> Option<usize> {
     let mut end = 0;
     while end < chunk.len() {
@@ -195,7 +199,7 @@ mod tests {
         [&bytes, payload].concat().into()
     }
 
-    /// A queue of these chunks, offered to a socket that took so many bytes.
+    /// Returns a queue of these chunks after a socket accepted `taken` bytes.
     fn blocked(chunks: &[Bytes], taken: usize) -> (OutboundQueue, Pipe) {
         let mut queue = OutboundQueue::default();
         for chunk in chunks {
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_drains(mut queue: OutboundQueue, mut pipe: Pipe, all: &[Bytes]) {
+    fn assert_drains_to(mut queue: OutboundQueue, mut pipe: Pipe, all: &[Bytes]) {
         assert_eq!(queue.len(), all.concat().len() - pipe.written.len());
         pipe.room = usize::MAX;
         assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_chunk_lengths_goes_out_whole_whatever_a_write_takes() {
+    fn two_chunks_of_any_length_are_written_whole_by_writes_of_any_length() {
         for first in 1..6 {
             for second in 0..6 {
                 for taken in 1..8 {
@@ -236,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_chunk_that_was_written_in_part_the_rest_waits() {
+    fn the_rest_of_a_partly_written_chunk_is_queued() {
         let chunk = [text("one"), text("two")].concat();
         for written in 0..=chunk.len() {
             let mut queue = OutboundQueue::default();
@@ -255,12 +259,12 @@ mod tests {
         for taken in 0..10 {
             let (mut queue, pipe) = blocked(&chunks[..2], taken);
             queue.push(chunks[2].clone(), 0);
-            assert_drains(queue, pipe, &chunks);
+            assert_drains_to(queue, pipe, &chunks);
         }
     }
 
     #[test]
-    fn only_the_newest_pong_goes_out_before_what_has_not_begun() {
+    fn only_the_newest_pong_is_sent_and_before_chunks_not_yet_begun() {
         let chunks = [text("frame"), text("more"), text("most")];
         for taken in 0..chunks.concat().len() {
             let (mut queue, pipe) = blocked(&chunks, taken);
@@ -269,7 +273,7 @@ mod tests {
             let begun = [0, 7, 13].into_iter().filter(|start| *start < taken).count();
             let mut expected = chunks.to_vec();
             expected.insert(begun, text("pong"));
-            assert_drains(queue, pipe, &expected);
+            assert_drains_to(queue, pipe, &expected);
         }
     }
 
@@ -283,17 +287,17 @@ mod tests {
             queue.set_pong(text("next"));
             let pongs = [text("pong"), text("next")];
             let pongs = &pongs[usize::from(taken == 0)..];
-            assert_drains(queue, pipe, &[&[text("frame")], pongs, &[text("more")]].concat());
+            assert_drains_to(queue, pipe, &[&[text("frame")], pongs, &[text("more")]].concat());
         }
         let (mut queue, mut pipe) = blocked(&[text("frame")], 3);
         pipe.room = usize::MAX;
         assert_eq!(queue.flush(&mut pipe).unwrap(), Flush::Drained);
         queue.set_pong(text("pong"));
-        assert_drains(queue, pipe, &[text("frame"), text("pong")]);
+        assert_drains_to(queue, pipe, &[text("frame"), text("pong")]);
     }
 
     #[test]
-    fn a_close_frame_overtakes_all_but_the_rest_of_the_frame_under_way() {
+    fn a_close_frame_overtakes_everything_after_the_partly_written_frame() {
         let frames = [text("one"), text(""), compressed(&[0x81; 300]), text("three")];
         let ends: Vec<usize> = (0..=frames.len()).map(|count| frames[..count].concat().len()).collect();
         for taken in 0..ends[4] {
@@ -301,12 +305,12 @@ mod tests {
             queue.set_pong(text("pong"));
             assert!(queue.overtake(text("close")));
             let finished = ends.iter().position(|end| *end >= taken).unwrap();
-            assert_drains(queue, pipe, &[&frames[..finished], &[text("close")]].concat());
+            assert_drains_to(queue, pipe, &[&frames[..finished], &[text("close")]].concat());
         }
     }
 
     #[test]
-    fn answers_are_counted_apart_to_the_byte() {
+    fn bytes_of_answers_are_counted_exactly() {
         let chunks = [(text("one"), true), (text("other"), false), (text("last"), true)];
         let whole: Vec<bool> =
             chunks.iter().flat_map(|(chunk, is_answer)| vec![*is_answer; chunk.len()]).collect();
@@ -341,7 +345,7 @@ mod tests {
             queue.set_pong(text("pong"));
             let mut expected = chunks.to_vec();
             expected.insert(2, text("pong"));
-            assert_drains(queue, pipe, &expected);
+            assert_drains_to(queue, pipe, &expected);
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Timeouts. All timeouts of one kind are equally long, so that the first to start is the first to fall
-//! due: a FIFO, not a heap. Starting, restarting and stopping cost a few list links, and nothing wakes up
-//! while nothing is due.
+//! Timeouts. All timeouts of one kind have the same length, so the first to start is the first to expire: a
+//! FIFO suffices in place of a heap. Starting, restarting and stopping a timeout change a few list links, and
+//! nothing wakes up before a timeout expires.
 
 use std::time::{Duration, Instant};
 
-/// The running timeouts of one kind, at most one a slot.
+/// The running timeouts of one kind, at most one per slot.
 ///
-/// A doubly linked list through an array that is indexed by slot, in order of start.
+/// A doubly linked list in order of start, stored in an array that is indexed by slot.
 #[derive(Debug)]
 pub struct Fifo {
-    /// `None`: the timeout is turned off; the order of start is kept all the same.
+    /// `None` if the timeout is disabled. The order of start is kept in that case too.
     timeout: Option<Duration>,
     origin: Instant,
     links: Vec<Link>,
@@ -18,29 +18,29 @@ pub struct Fifo {
     len: usize,
 }
 
-/// No slot: the end of the list.
+/// Marks the end of the list.
 const NONE: u32 = u32::MAX;
-/// In `Link::started`: the slot has no timeout running.
+/// Value of `Link::started` for a slot without a running timeout.
 const IDLE: u64 = u64::MAX;
-/// [`Fifo::touch`] leaves a timeout alone that started less than this part of its length ago.
-const TOUCH_PART: u32 = 64;
+/// [`Fifo::touch`] does nothing if the timeout started less than this fraction of its length ago.
+const TOUCH_FRACTION: u32 = 64;
 
 #[derive(Clone, Debug)]
 struct Link {
     before: u32,
     after: u32,
-    /// In microseconds since `origin`.
+    /// Microseconds since `origin`.
     started: u64,
 }
 
 impl Fifo {
-    /// Timeouts of this length; zero turns them off.
+    /// Creates a set of timeouts of this length. 0 disables them.
     pub fn new(timeout: Duration, origin: Instant) -> Fifo {
         let timeout = (!timeout.is_zero()).then_some(timeout);
         Fifo { timeout, origin, links: Vec::new(), first: NONE, last: NONE, len: 0 }
     }
 
-    /// Starts the slot's timeout, or starts it anew.
+    /// Starts or restarts the timeout of a slot.
     pub fn start(&mut self, slot: u32, now: Instant) {
         self.stop(slot);
         let index = slot as usize;
@@ -56,25 +56,25 @@ impl Fifo {
         self.len += 1;
     }
 
-    /// Starts the slot's timeout unless it is running.
+    /// Starts the timeout of a slot unless it is running.
     pub fn start_once(&mut self, slot: u32, now: Instant) {
         if !self.is_running(slot) {
             self.start(slot, now);
         }
     }
 
-    /// Starts the slot's timeout anew if it has been running for a while: a cheaper [`Fifo::start`] for what
-    /// happens often, exact to a 64th of the timeout.
+    /// Restarts the timeout of a slot if it has been running for at least a 64th of its length. Cheaper than
+    /// [`Fifo::start`] for frequent events.
     pub fn touch(&mut self, slot: u32, now: Instant) {
         let Some(timeout) = self.timeout else { return };
-        let recent = timeout.as_micros() as u64 / u64::from(TOUCH_PART);
+        let recent = timeout.as_micros() as u64 / u64::from(TOUCH_FRACTION);
         let started = self.links.get(slot as usize).map_or(IDLE, |link| link.started);
         if started == IDLE || started + recent <= self.micros(now) {
             self.start(slot, now);
         }
     }
 
-    /// Stops the slot's timeout, if it is running.
+    /// Stops the timeout of a slot if it is running.
     pub fn stop(&mut self, slot: u32) {
         if !self.is_running(slot) {
             return;
@@ -93,28 +93,28 @@ impl Fifo {
         self.len -= 1;
     }
 
-    /// Whether the slot's timeout is running.
+    /// Returns true if the timeout of a slot is running.
     pub fn is_running(&self, slot: u32) -> bool {
         self.links.get(slot as usize).is_some_and(|link| link.started != IDLE)
     }
 
-    /// The slot whose timeout has been running longest.
+    /// Returns the slot whose timeout has been running longest.
     pub fn oldest(&self) -> Option<u32> {
         (self.first != NONE).then_some(self.first)
     }
 
-    /// How many are running.
+    /// Returns the number of running timeouts.
     pub fn running(&self) -> usize {
         self.len
     }
 
-    /// When the next one falls due.
+    /// Returns the time at which the next timeout expires.
     pub fn due(&self) -> Option<Instant> {
         let started = self.links.get(self.oldest()? as usize)?.started;
         Some(self.origin + Duration::from_micros(started) + self.timeout?)
     }
 
-    /// Takes one that is due, if there is one.
+    /// Removes an expired timeout and returns its slot, or `None` if none has expired.
     pub fn pop_due(&mut self, now: Instant) -> Option<u32> {
         if self.due()? > now {
             return None;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_first_falls_due_first_and_not_before_its_time() {
+    fn timeouts_expire_in_order_of_start_and_not_early() {
         let origin = Instant::now();
         let mut fifo = Fifo::new(10 * SECOND, origin);
         for (second, slot) in [(0, 5), (1, 0), (2, 9)] {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn starting_anew_goes_to_the_end_and_stopping_takes_out() {
+    fn restarting_moves_a_timeout_to_the_end_and_stopping_removes_it() {
         let origin = Instant::now();
         let mut fifo = Fifo::new(SECOND, origin);
         for slot in 0..5 {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn touching_moves_only_what_has_been_running_for_a_64th() {
+    fn touching_restarts_only_timeouts_that_ran_for_a_64th_of_their_length() {
         let origin = Instant::now();
         let mut fifo = Fifo::new(64 * SECOND, origin);
         fifo.touch(0, origin);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_of_zero_is_never_due_but_keeps_the_order() {
+    fn a_timeout_of_zero_never_expires_but_keeps_the_order() {
         let origin = Instant::now();
         let mut fifo = Fifo::new(Duration::ZERO, origin);
         fifo.start(3, origin);

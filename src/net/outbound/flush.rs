@@ -1,13 +1,13 @@
-//! How what was enqueued reaches the sockets.
+//! Writing enqueued output to the sockets.
 
 use super::super::group::VACANT;
 use super::super::queue::Flush;
 use super::super::{ConnId, Transport};
-use super::{Finish, KEPT_BUFFER, Outbound, PartId, SPARE_BUFFERS};
+use super::{Finish, KEPT_BUFFER, Outbound, SPARE_BUFFERS, SubgroupId};
 use std::io;
 
 impl<T: Transport> Outbound<T> {
-    /// Writes the answers that were gathered.
+    /// Writes the collected answers.
     pub(in crate::net) fn end_answers(&mut self) {
         let Some(conn) = self.answering.take() else { return };
         if let Some(sink) = self.sinks.get_mut(conn.slot as usize).filter(|_| !self.answers.is_empty()) {
@@ -32,7 +32,7 @@ impl<T: Transport> Outbound<T> {
         self.finish_if_drained(conn.slot);
     }
 
-    /// The socket takes bytes again.
+    /// Flushes the connection's queue after its socket became writable.
     pub(in crate::net) fn writable(&mut self, conn: ConnId) {
         if let Some(sink) = self.get_mut(conn)
             && sink.is_blocked
@@ -42,8 +42,8 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Offers everything that waits to the sockets: each queue, then the batch of each group that was not
-    /// flushed just now. Small groups go first, since nobody notices that they do.
+    /// Writes as much as the sockets accept: first each queue, then the batch of each group that is not held.
+    /// Small groups come first, since they delay the others least.
     pub(in crate::net) fn flush(&mut self) {
         while let Some(slot) = self.unoffered.pop() {
             if self.sinks.contains(slot as usize) {
@@ -89,7 +89,7 @@ impl<T: Transport> Outbound<T> {
             Ok(Flush::Drained) => {
                 sink.queue = None;
                 self.stalled.stop(slot);
-                self.crowded.stop(slot);
+                self.over_high_water.stop(slot);
                 if sink.is_lagging {
                     self.lags.caught_up(slot);
                 }
@@ -101,7 +101,7 @@ impl<T: Transport> Outbound<T> {
                     self.stalled.start(slot, self.now);
                 }
                 if queue.from_others() <= self.high_water {
-                    self.crowded.stop(slot);
+                    self.over_high_water.stop(slot);
                 }
                 if sink.is_lagging && queue.from_others() <= self.lags.low_water() {
                     self.lags.caught_up(slot);
@@ -111,19 +111,19 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Writes a group's batch to each of its members; `false` if it is held back for company.
-    fn flush_group(&mut self, id: PartId) -> bool {
+    /// Writes the batch of a group to each member. Returns false if the batch is held for further messages.
+    fn flush_group(&mut self, id: SubgroupId) -> bool {
         let Some(mut group) = self.groups[id.index()].take() else { return true };
         let is_held = group.held_until.is_some_and(|until| self.now < until);
-        if is_held && !group.has_large_batch() {
+        if is_held && !group.is_batch_over_limit() {
             self.groups[id.index()] = Some(group);
             return false;
         }
         group.is_listed = false;
         let batch = std::mem::take(&mut group.batch).freeze();
         let marks = std::mem::take(&mut group.marks);
-        let (from, after) = group.walk();
-        for member in from.iter_mut().chain(after) {
+        let (from, before) = group.walk();
+        for member in from.iter_mut().chain(before) {
             let begin = std::mem::take(&mut member.begin) as usize;
             if member.slot == VACANT || begin == batch.len() {
                 continue;
@@ -133,7 +133,7 @@ impl<T: Transport> Outbound<T> {
                 continue;
             }
             if sink.queue.is_some() || sink.is_lagging {
-                self.enqueue_part(member.slot, id, begin as u32, batch.slice(begin..), &marks);
+                self.enqueue_batch(member.slot, id, begin as u32, batch.slice(begin..), &marks);
                 continue;
             }
             match write(&mut sink.transport, &batch[begin..]) {
@@ -143,7 +143,7 @@ impl<T: Transport> Outbound<T> {
                     sink.is_blocked = true;
                     self.stalled.start(member.slot, self.now);
                     if self.high_water > 0 && batch.len() - begin - written > self.high_water {
-                        self.crowded.start_once(member.slot, self.now);
+                        self.over_high_water.start_once(member.slot, self.now);
                     }
                 }
                 Err(_) => self.dead.push(member.slot),
@@ -164,7 +164,7 @@ impl<T: Transport> Outbound<T> {
     }
 }
 
-/// Writes what the socket takes; nothing if it takes nothing now.
+/// Writes as many bytes as the socket accepts and returns their number, which may be 0.
 fn write(transport: &mut impl Transport, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match transport.write(bytes) {

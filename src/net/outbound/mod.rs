@@ -1,17 +1,19 @@
-//! The outgoing half of all connections: what handlers enqueue, and how it reaches the sockets.
+//! The output half of all connections: the output that handlers enqueue, and how it reaches the sockets.
 //!
-//! A tick's output takes one of three ways:
+//! The output of a tick takes one of three paths:
 //!
-//! - answers to the connection whose input is being handled are gathered in one buffer and written once that
-//!   input is done;
-//! - what is published to a group is appended once to the group's batch, from which every member is written
-//!   to directly when the tick ends;
-//! - a frame for somebody else, and whatever a socket refuses, waits in that connection's own queue.
+//! - Answers to the connection whose input is being handled are collected in one buffer, which is written
+//!   once when that input is done.
+//! - A message published to a group is appended once to the group's batch. At the end of the tick the batch
+//!   is written to each member directly.
+//! - Frames for other connections, and all bytes that a socket does not accept, wait in the queue of the
+//!   connection.
 //!
-//! Frames reach each connection in the order of the calls: before a frame meant for one member is queued, its
-//! part of every batch goes before it. Two groups have no order between them. Out of order come only a pong and, if the
-//! socket refuses, a close frame that tells of a fault ([`CloseCode::overtakes`]): it goes right after the frame under
-//! way, and the rest is dropped.
+//! Each connection receives frames in the order of the calls: before a frame for a single member is queued,
+//! the batches of its groups are queued for it. The order between two groups is not defined. Only two kinds
+//! of frame are sent out of order: a pong and, if the socket is blocked, a close frame that reports an error
+//! ([`CloseCode::overtakes`]). The close frame follows the partly written frame, and the rest of the queue is
+//! dropped.
 
 mod flush;
 mod slow;
@@ -29,39 +31,40 @@ use slow::Lags;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
-/// Buffers above this are given back after use, in bytes.
+/// Larger buffers are freed after use. In bytes.
 const KEPT_BUFFER: usize = 256 << 10;
-/// Empty buffers kept for the next batches.
+/// Number of empty buffers kept for the next batches.
 const SPARE_BUFFERS: usize = 8;
 
-/// Everything that connections are owed. Handlers get it to send, publish and close; none of that writes.
+/// The output of all connections. Handlers use it to send, publish and close; these calls never write to a
+/// socket.
 #[derive(Debug)]
 pub struct Outbound<T = TcpStream> {
     sinks: Slab<Sink<T>>,
-    /// By [`PartId`].
+    /// Indexed by [`SubgroupId`].
     groups: Vec<Option<Box<Group>>>,
     encoder: Encoder,
-    /// How many connections were ever accepted, modulo 2³².
+    /// Number of connections accepted so far, modulo 2³².
     accepted: u32,
-    /// The connection whose input is being handled, and the answers to it.
+    /// The connection whose input is being handled; `answers` are the answers collected for it.
     answering: Option<ConnId>,
     answers: Vec<u8>,
-    /// Connections with a queue that has not been offered to the socket.
+    /// Connections whose queue has not been offered to the socket yet.
     unoffered: Vec<u32>,
     /// Groups with a batch.
-    published: Vec<PartId>,
-    /// Groups that were written to since the time was told.
-    flushed: Vec<PartId>,
+    published: Vec<SubgroupId>,
+    /// Groups that were written to since the last call of `set_now`.
+    flushed: Vec<SubgroupId>,
     has_large_batch: bool,
     spare_buffers: Vec<BytesMut>,
-    /// Connections that were closed from this side; their input is to be told.
+    /// Connections closed from this side, of which the event loop must still be notified.
     closed: Vec<ConnId>,
-    /// Connections to be dropped when the tick ends.
+    /// Connections to be removed at the end of the tick.
     dead: Vec<u32>,
-    /// No byte taken since.
+    /// Time since a blocked socket last accepted a byte.
     stalled: Fifo,
-    /// More than `Limits::high_water` waiting since.
-    crowded: Fifo,
+    /// Time since the queue exceeded `Limits::high_water`.
+    over_high_water: Fifo,
     lags: Lags,
     pub(in crate::net) shed: Shed,
     max_queue: usize,
@@ -70,13 +73,13 @@ pub struct Outbound<T = TcpStream> {
     now: Instant,
 }
 
-/// The members of a group that take one form of its messages: to them the same bytes are sent.
+/// The members of a group that use the same [`Form`] of messages, and so receive the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PartId(u32);
+struct SubgroupId(u32);
 
-impl PartId {
-    fn of(group: GroupId, form: Form) -> PartId {
-        PartId(group.0 * Form::ALL.len() as u32 + form as u32)
+impl SubgroupId {
+    fn of(group: GroupId, form: Form) -> SubgroupId {
+        SubgroupId(group.0 * Form::ALL.len() as u32 + form as u32)
     }
 
     fn index(self) -> usize {
@@ -84,36 +87,36 @@ impl PartId {
     }
 }
 
-/// The outgoing half of one connection; what a flush touches of it fits a cache line.
+/// The output half of one connection. The fields that a flush touches fit in one cache line.
 #[derive(Debug)]
 struct Sink<T> {
     transport: T,
     generation: u32,
-    /// Only while something waits.
+    /// `None` if nothing is queued.
     queue: Option<Box<OutboundQueue>>,
-    /// The socket refused bytes; it will tell when it takes some.
+    /// The socket did not accept all bytes; it becomes writable again later.
     is_blocked: bool,
-    /// What its groups are sent is left out.
+    /// Messages to its groups are skipped until it has caught up.
     is_lagging: bool,
     form: Form,
-    /// Once set, nothing more is taken.
+    /// If set, nothing more may be enqueued.
     finish: Option<Finish>,
-    groups: SmallVec<[PartId; 4]>,
+    groups: SmallVec<[SubgroupId; 4]>,
 }
 
-/// What becomes of a connection when everything that it is owed has been written.
+/// What to do with a connection once all its output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::net) enum Finish {
-    /// The peer is to answer a close frame.
+    /// Wait for the peer's close frame.
     AwaitPeer,
-    /// The write side is shut down; the peer is to end the connection, so that it reads what was sent.
+    /// Shut down the write direction and let the peer close the connection, so that it reads everything.
     Shutdown,
-    /// It is dropped.
+    /// Drop the connection.
     Drop,
 }
 
 impl<T: Transport> Outbound<T> {
-    /// Nothing, at time `now`.
+    /// Creates an empty set of connections at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Outbound<T> {
         let mut encoder = Encoder::default();
         if limits.deflate {
@@ -134,7 +137,7 @@ impl<T: Transport> Outbound<T> {
             closed: Vec::new(),
             dead: Vec::new(),
             stalled: Fifo::new(limits.stall_timeout, now),
-            crowded: Fifo::new(limits.high_water_timeout, now),
+            over_high_water: Fifo::new(limits.high_water_timeout, now),
             lags: Lags::new(limits),
             shed: Shed::default(),
             max_queue: limits.max_queue,
@@ -149,7 +152,7 @@ impl<T: Transport> Outbound<T> {
         if !self.takes_more(to) {
             return;
         }
-        self.settle(to);
+        self.enqueue_batches(to);
         if !self.takes_more(to) {
             return;
         }
@@ -163,11 +166,12 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Sends a message to all members of a group. It is encoded once in each form that a member takes. The position is
-    /// what [`App::on_caught_up`](super::App::on_caught_up) is told if this is the first that a member misses.
+    /// Sends a message to all members of a group. It is encoded once for each form that has members.
+    /// `position` is passed to [`App::on_caught_up`](super::App::on_caught_up) if this message is the first
+    /// that a member misses.
     pub fn publish(&mut self, to: GroupId, position: u64, opcode: Opcode, payload: &[u8]) {
         for form in Form::ALL {
-            let part = PartId::of(to, form);
+            let part = SubgroupId::of(to, form);
             let Some(Some(group)) = self.groups.get_mut(part.index()) else { continue };
             if !group.is_listed {
                 group.is_listed = true;
@@ -178,21 +182,21 @@ impl<T: Transport> Outbound<T> {
             {
                 group.batch = buffer;
             }
-            if self.lags.are_allowed() {
+            if self.lags.is_enabled() {
                 group.marks.push(group.batch.len(), position);
             }
             self.encoder.encode(form, opcode, payload, &mut group.batch);
-            self.has_large_batch |= group.has_large_batch();
+            self.has_large_batch |= group.is_batch_over_limit();
         }
     }
 
-    /// Makes a connection a member of a group: it hears what is published from now on.
+    /// Adds a connection to a group. It receives messages published from now on.
     pub fn subscribe(&mut self, conn: ConnId, group: GroupId) {
         if !self.takes_more(conn) {
             return;
         }
         let sink = &mut self.sinks[conn.slot as usize];
-        let group = PartId::of(group, sink.form);
+        let group = SubgroupId::of(group, sink.form);
         if sink.groups.contains(&group) {
             return;
         }
@@ -203,22 +207,22 @@ impl<T: Transport> Outbound<T> {
         self.groups[group.index()].get_or_insert_default().insert(conn.generation, conn.slot);
     }
 
-    /// Ends a membership. What was published before is still delivered, nothing after.
+    /// Removes a connection from a group. Messages published before are still delivered.
     pub fn unsubscribe(&mut self, conn: ConnId, group: GroupId) {
         if self.is_present(conn) {
             if self.takes_more(conn) {
-                self.settle(conn);
+                self.enqueue_batches(conn);
             }
             let sink = &mut self.sinks[conn.slot as usize];
-            let group = PartId::of(group, sink.form);
+            let group = SubgroupId::of(group, sink.form);
             sink.groups.retain(|joined| *joined != group);
             self.lags.forget(conn.slot, group);
             self.leave(conn, group);
         }
     }
 
-    /// Begins the closing handshake: nothing goes after the close frame, and it goes after everything sent so far
-    /// unless its code overtakes what the socket has refused.
+    /// Starts the closing handshake. Nothing is sent after the close frame. The close frame follows
+    /// everything sent so far, unless its code overtakes a queue that the socket has not accepted.
     pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
             log::debug!("{conn}: closed with {}: {reason}", code.0);
@@ -228,17 +232,17 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Whether the connection is still there and no close frame was sent on it.
+    /// Returns true if the connection exists and no close frame was sent on it.
     pub fn takes_more(&self, conn: ConnId) -> bool {
         self.get(conn).is_some_and(|sink| sink.finish.is_none())
     }
 
-    /// Counts what the application did not carry out.
+    /// Counts an operation that the application refused.
     pub fn count_shed(&mut self, cause: Cause) {
         self.shed.count(cause, 1);
     }
 
-    // What follows is for the loop.
+    // The functions below are for the event loop.
 
     pub(in crate::net) fn insert(&mut self, transport: T) -> ConnId {
         let generation = self.accepted;
@@ -256,7 +260,7 @@ impl<T: Transport> Outbound<T> {
         ConnId { slot: slot as u32, generation }
     }
 
-    /// The form of messages that was agreed on, before there are any.
+    /// Sets the negotiated form of messages. Must be called before the first message.
     pub(in crate::net) fn set_form(&mut self, conn: ConnId, form: Form) {
         if let Some(sink) = self.get_mut(conn) {
             debug_assert!(sink.groups.is_empty());
@@ -264,13 +268,13 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Takes a connection out, with all its memberships.
+    /// Removes a connection from all its groups and returns its transport.
     pub(in crate::net) fn remove(&mut self, conn: ConnId) -> Option<T> {
         if !self.is_present(conn) {
             return None;
         }
         self.stalled.stop(conn.slot);
-        self.crowded.stop(conn.slot);
+        self.over_high_water.stop(conn.slot);
         self.lags.end(conn.slot);
         let sink = self.sinks.remove(conn.slot as usize);
         for group in sink.groups {
@@ -296,12 +300,12 @@ impl<T: Transport> Outbound<T> {
         self.get_mut(conn).map(|sink| &mut sink.transport)
     }
 
-    /// Bytes that the connection is owed.
+    /// Returns the number of bytes queued for the connection.
     pub(in crate::net) fn owed(&self, conn: ConnId) -> usize {
         self.queue(conn).map_or(0, OutboundQueue::len) + self.unfinished_answers(conn)
     }
 
-    /// Of these, what answers its own input.
+    /// Returns how many of those bytes are answers to the connection's own input.
     pub(in crate::net) fn owed_answers(&self, conn: ConnId) -> usize {
         self.queue(conn).map_or(0, OutboundQueue::answers) + self.unfinished_answers(conn)
     }
@@ -314,9 +318,9 @@ impl<T: Transport> Outbound<T> {
         if self.answering == Some(conn) { self.answers.len() } else { 0 }
     }
 
-    /// The time, to be told before and after a flush. A group that was written to is left alone for `Limits::coalesce`
-    /// from the beginning of that, and if that took long, for half of the time it took from the end of it, so that
-    /// there is time for others.
+    /// Sets the current time. Must be called before and after each flush. A group that was flushed is not
+    /// flushed again until `Limits::coalesce` after the start of the flush. After a long flush it also pauses
+    /// for half the duration of the flush, at most `coalesce`, so that other connections are served.
     pub(in crate::net) fn set_now(&mut self, now: Instant) {
         let pause = (now.saturating_duration_since(self.now) / 2).min(self.coalesce);
         let until = (self.now + self.coalesce).max(now + pause);
@@ -328,18 +332,18 @@ impl<T: Transport> Outbound<T> {
         self.now = now;
     }
 
-    /// Begins to gather answers to a connection, which [`Outbound::end_answers`] writes.
+    /// Starts collecting answers to a connection; [`Outbound::end_answers`] writes them.
     pub(in crate::net) fn begin_answers(&mut self, conn: ConnId) {
         debug_assert!(self.answers.is_empty());
         self.answering = Some(conn);
     }
 
-    /// The answers to the connection that is being handled, for what is not a message.
+    /// Returns the buffer of collected answers, for HTTP responses.
     pub(in crate::net) fn answers(&mut self) -> &mut Vec<u8> {
         &mut self.answers
     }
 
-    /// Answers a ping. While earlier output waits, only the newest ping is answered.
+    /// Answers a ping. While output is queued, only the newest ping is answered.
     pub(in crate::net) fn pong(&mut self, conn: ConnId, payload: &[u8]) {
         if !self.takes_more(conn) {
             return;
@@ -350,16 +354,16 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Asks the peer for a sign of life.
+    /// Sends a ping.
     pub(in crate::net) fn ping(&mut self, conn: ConnId) {
         if self.takes_more(conn) {
-            self.settle(conn);
+            self.enqueue_batches(conn);
             self.enqueue(conn.slot, encoded(Opcode::Ping, b""));
         }
     }
 
-    /// Answers the peer's close frame. When the peer has what it is owed, this side ends the connection first
-    /// (RFC 6455 §7.1.1).
+    /// Answers the peer's close frame. Once all output is written, this side ends the connection (RFC 6455
+    /// §7.1.1).
     pub(in crate::net) fn answer_close(&mut self, conn: ConnId, code: Option<CloseCode>) {
         if self.takes_more(conn) {
             self.push_close(conn, code, "");
@@ -367,7 +371,7 @@ impl<T: Transport> Outbound<T> {
         self.finish(conn, Finish::Shutdown);
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): the peer gets a close frame and the end of the stream.
+    /// Fails the connection (RFC 6455 §7.1.7): sends a close frame, then shuts down the write direction.
     pub(in crate::net) fn fail(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
             self.push_close(conn, Some(code), reason);
@@ -382,24 +386,24 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    /// Whether a batch should not wait for the end of the tick.
+    /// Returns true if a batch must be flushed before the end of the tick.
     pub(in crate::net) fn has_large_batch(&self) -> bool {
         self.has_large_batch
     }
 
-    /// When something falls due here: a batch that was held back, a limit of time, or what is to be told of them.
+    /// Returns the time of the next event here: a held batch, a timeout, or a log line about shed load.
     pub(in crate::net) fn due(&self) -> Option<Instant> {
         let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.held_until);
-        let others = [self.stalled.due(), self.crowded.due(), self.shed.due()];
+        let others = [self.stalled.due(), self.over_high_water.due(), self.shed.due()];
         held.chain(others.into_iter().flatten()).min()
     }
 
-    /// One that was closed from this side and whose input has not been told, if there is one.
+    /// Returns a connection that was closed from this side and not reported yet.
     pub(in crate::net) fn pop_closed(&mut self) -> Option<ConnId> {
         self.closed.pop()
     }
 
-    /// One that is to be dropped, if there is one.
+    /// Returns a connection that is to be removed.
     pub(in crate::net) fn pop_dead(&mut self) -> Option<ConnId> {
         while let Some(slot) = self.dead.pop() {
             if let Some(conn) = self.conn_at(slot) {
@@ -409,7 +413,7 @@ impl<T: Transport> Outbound<T> {
         None
     }
 
-    /// Whether connections have ended or were closed of which the loop has not been told.
+    /// Returns true if `pop_closed` or `pop_dead` has something to return.
     pub(in crate::net) fn has_ended(&self) -> bool {
         !self.dead.is_empty() || !self.closed.is_empty()
     }
@@ -428,24 +432,24 @@ impl<T: Transport> Outbound<T> {
         self.sinks.get_mut(conn.slot as usize).filter(|sink| sink.generation == conn.generation)
     }
 
-    /// Gives a member its part of every batch now, so that what follows keeps its place in the order.
-    fn settle(&mut self, conn: ConnId) {
+    /// Queues the connection's unsent part of every batch now, so that frames enqueued later follow it.
+    fn enqueue_batches(&mut self, conn: ConnId) {
         for index in 0..self.sinks[conn.slot as usize].groups.len() {
             let id = self.sinks[conn.slot as usize].groups[index];
             let Some(mut group) = self.groups[id.index()].take() else { continue };
-            let begin = group.take_part(conn.generation);
+            let begin = group.take_unsent(conn.generation);
             let part = &group.batch[begin as usize..];
             if !part.is_empty() {
                 if self.answering == Some(conn) {
                     self.queue_answers(conn.slot);
                 }
-                self.enqueue_part(conn.slot, id, begin, Bytes::copy_from_slice(part), &group.marks);
+                self.enqueue_batch(conn.slot, id, begin, Bytes::copy_from_slice(part), &group.marks);
             }
             self.groups[id.index()] = Some(group);
         }
     }
 
-    /// Queues the answers gathered so far.
+    /// Moves the answers collected so far to the queue.
     fn queue_answers(&mut self, slot: u32) {
         if self.answers.is_empty() {
             return;
@@ -458,7 +462,7 @@ impl<T: Transport> Outbound<T> {
         }
     }
 
-    fn leave(&mut self, conn: ConnId, id: PartId) {
+    fn leave(&mut self, conn: ConnId, id: SubgroupId) {
         let Some(entry) = self.groups.get_mut(id.index()) else { return };
         let Some(group) = entry else { return };
         group.remove(conn.generation);
@@ -480,7 +484,7 @@ impl<T: Transport> Outbound<T> {
             }
             return;
         }
-        self.settle(conn);
+        self.enqueue_batches(conn);
         if !self.takes_more(conn) {
             return;
         }

@@ -14,7 +14,7 @@ fn limits() -> Limits {
 struct Bench {
     out: Outbound<Pipe>,
     now: Instant,
-    /// Messages in the room so far.
+    /// Messages published to the room so far.
     said: u64,
 }
 
@@ -39,7 +39,7 @@ impl Bench {
         self.said += 1;
     }
 
-    fn tell(&mut self, conn: ConnId, text: &str) {
+    fn send(&mut self, conn: ConnId, text: &str) {
         self.out.send(conn, Opcode::Text, text.as_bytes());
     }
 
@@ -47,7 +47,7 @@ impl Bench {
         self.out.transport(conn).unwrap()
     }
 
-    /// What was written to the connection, as the texts of its frames.
+    /// Returns the text of each frame written to the connection.
     fn heard(&mut self, conn: ConnId) -> Vec<String> {
         texts(&self.pipe(conn).written)
     }
@@ -63,7 +63,7 @@ impl Bench {
     }
 }
 
-/// The payloads of a run of frames; of a close frame its code and reason.
+/// Returns the payloads of a run of frames; for a close frame, its code and reason.
 fn texts(mut bytes: &[u8]) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some((header, len)) = frame::Header::decode(bytes, true).unwrap() {
@@ -86,7 +86,7 @@ fn text_len(text: &str) -> usize {
 }
 
 #[test]
-fn a_tick_of_a_room_is_one_write_to_each_member() {
+fn messages_of_one_tick_reach_each_member_in_one_write() {
     let mut bench = Bench::new(limits());
     let members: Vec<ConnId> = (0..5).map(|_| bench.member()).collect();
     for text in ["one", "two", "three"] {
@@ -100,7 +100,7 @@ fn a_tick_of_a_room_is_one_write_to_each_member() {
 }
 
 #[test]
-fn what_a_room_says_is_compressed_once_and_written_to_each_member_from_the_same_bytes() {
+fn a_published_message_is_compressed_once_and_shared_by_all_members() {
     let mut bench = Bench::new(limits());
     let [plain, also_plain, deflated, also_deflated] =
         [Form::Plain, Form::Plain, Form::Deflated, Form::Deflated].map(|form| {
@@ -123,7 +123,7 @@ fn what_a_room_says_is_compressed_once_and_written_to_each_member_from_the_same_
 }
 
 #[test]
-fn who_comes_and_goes_within_a_tick_gets_exactly_its_part() {
+fn members_that_join_or_leave_within_a_tick_receive_only_their_part() {
     let mut bench = Bench::new(limits());
     let stays = bench.member();
     let leaves = bench.member();
@@ -140,7 +140,7 @@ fn who_comes_and_goes_within_a_tick_gets_exactly_its_part() {
 }
 
 #[test]
-fn a_frame_meant_for_one_member_keeps_its_place_in_the_order() {
+fn a_frame_for_one_member_keeps_its_order_among_published_ones() {
     let mut bench = Bench::new(limits());
     let (one, other) = (bench.member(), bench.member());
     for answering in [Some(one), None] {
@@ -148,7 +148,7 @@ fn a_frame_meant_for_one_member_keeps_its_place_in_the_order() {
             bench.out.begin_answers(conn);
         }
         bench.say("before");
-        bench.tell(one, "to you");
+        bench.send(one, "to you");
         bench.say("after");
         bench.out.end_answers();
         bench.flush();
@@ -160,12 +160,12 @@ fn a_frame_meant_for_one_member_keeps_its_place_in_the_order() {
 }
 
 #[test]
-fn answers_of_one_read_leave_in_one_write() {
+fn answers_to_one_read_are_sent_in_one_write() {
     let mut bench = Bench::new(limits());
     let conn = bench.connect(Pipe::taking(usize::MAX));
     bench.out.begin_answers(conn);
     for text in ["a", "b", "c"] {
-        bench.tell(conn, text);
+        bench.send(conn, text);
     }
     bench.out.pong(conn, b"p");
     assert_eq!(bench.pipe(conn).writes, 0, "handlers only enqueue");
@@ -175,7 +175,7 @@ fn answers_of_one_read_leave_in_one_write() {
 }
 
 #[test]
-fn what_a_socket_refuses_at_any_byte_follows_in_order_and_holds_up_nobody() {
+fn bytes_that_a_socket_does_not_accept_follow_later_in_order_and_delay_nobody() {
     for room in 0..20 {
         let mut bench = Bench::new(limits());
         let slow = bench.connect(Pipe::with_room(room));
@@ -183,7 +183,7 @@ fn what_a_socket_refuses_at_any_byte_follows_in_order_and_holds_up_nobody() {
         let quick = bench.member();
         bench.say("first");
         bench.flush();
-        bench.tell(slow, "second");
+        bench.send(slow, "second");
         bench.say("third");
         bench.flush();
         assert_eq!(bench.heard(quick), ["first", "third"]);
@@ -195,16 +195,16 @@ fn what_a_socket_refuses_at_any_byte_follows_in_order_and_holds_up_nobody() {
 }
 
 #[test]
-fn what_a_room_says_does_not_count_among_the_answers() {
+fn published_messages_do_not_count_as_answers() {
     for room in 0..40 {
         let mut bench = Bench::new(limits());
         let conn = bench.connect(Pipe::with_room(room));
         bench.out.subscribe(conn, ROOM);
         let answers = [text_len("mine"), text_len("also mine")].iter().sum::<usize>();
         bench.out.begin_answers(conn);
-        bench.tell(conn, "mine");
+        bench.send(conn, "mine");
         bench.say("the room's");
-        bench.tell(conn, "also mine");
+        bench.send(conn, "also mine");
         assert_eq!(bench.out.owed_answers(conn), answers);
         assert_eq!(bench.out.owed(conn), answers + text_len("the room's"));
         bench.out.end_answers();
@@ -220,20 +220,20 @@ fn what_a_room_says_does_not_count_among_the_answers() {
 }
 
 #[test]
-fn answers_leave_others_the_whole_queue() {
+fn answers_do_not_use_up_the_queue_limit() {
     let mut bench = Bench::new(limits());
     let conn = bench.connect(Pipe::with_room(0));
     bench.out.begin_answers(conn);
-    bench.tell(conn, &"mine ".repeat(30));
+    bench.send(conn, &"mine ".repeat(30));
     bench.out.end_answers();
     for (text, fits) in [("a".repeat(48), true), ("b".repeat(48), true), ("c".into(), false)] {
-        bench.tell(conn, &text);
+        bench.send(conn, &text);
         assert_eq!(bench.out.takes_more(conn), fits, "{text}");
     }
 }
 
 #[test]
-fn a_member_of_two_groups_hears_both_and_a_group_ends_with_its_last_member() {
+fn a_member_of_two_groups_receives_both_and_empty_groups_are_removed() {
     let mut bench = Bench::new(limits());
     let conn = bench.member();
     bench.out.subscribe(conn, OTHER);
@@ -261,7 +261,7 @@ fn a_small_group_does_not_wait_for_a_large_one() {
 }
 
 #[test]
-fn a_room_just_flushed_waits_for_company_and_a_quiet_one_does_not() {
+fn a_message_is_held_after_a_flush_and_sent_at_once_in_a_quiet_room() {
     let coalesce = Duration::from_millis(5);
     let mut bench = Bench::new(Limits { coalesce, ..limits() });
     let member = bench.member();
@@ -282,7 +282,7 @@ fn a_room_just_flushed_waits_for_company_and_a_quiet_one_does_not() {
 }
 
 #[test]
-fn a_room_that_takes_long_to_write_to_leaves_time_for_others() {
+fn a_long_flush_is_followed_by_a_pause_for_other_connections() {
     let ms = Duration::from_millis;
     for (walk, pause) in [(ms(2), ms(3)), (ms(3), ms(2)), (ms(4), ms(2)), (ms(10), ms(5)), (ms(60), ms(5))] {
         let mut bench = Bench::new(Limits { coalesce: ms(5), ..limits() });
@@ -298,7 +298,7 @@ fn a_room_that_takes_long_to_write_to_leaves_time_for_others() {
 }
 
 #[test]
-fn a_queue_at_its_limit_less_one_the_limit_and_one_more() {
+fn a_connection_is_closed_when_its_queue_would_exceed_the_limit() {
     for (len, taken) in [(57, true), (58, true), (59, false)] {
         let mut bench = Bench::new(limits());
         let slow = bench.connect(Pipe::with_room(0));
@@ -309,32 +309,35 @@ fn a_queue_at_its_limit_less_one_the_limit_and_one_more() {
         bench.say(&"b".repeat(len));
         bench.flush();
         assert_eq!(bench.out.takes_more(slow), taken, "{len}");
-        assert_eq!(bench.out.has_ended(), !taken, "the loop is to be told");
+        assert_eq!(bench.out.has_ended(), !taken, "the event loop is notified");
         assert_eq!(bench.out.pop_closed(), (!taken).then_some(slow));
         bench.say("more");
         bench.pipe(slow).room = usize::MAX;
         bench.out.writable(slow);
         let last = bench.heard(slow).pop().unwrap();
-        let expected =
-            if taken { "b".repeat(len) } else { "close 1013 slow consumer: over 100 bytes waiting".into() };
+        let expected = if taken {
+            "b".repeat(len)
+        } else {
+            "close 1013 slow consumer: more than 100 bytes queued".into()
+        };
         assert_eq!(last, expected);
     }
 }
 
 #[test]
-fn a_message_over_the_limit_is_taken_by_an_empty_queue() {
+fn an_empty_queue_accepts_a_message_over_the_limit() {
     let mut bench = Bench::new(limits());
     let slow = bench.connect(Pipe::with_room(0));
-    bench.tell(slow, &"a".repeat(1000));
+    bench.send(slow, &"a".repeat(1000));
     assert!(bench.out.takes_more(slow));
 }
 
 #[test]
-fn a_reader_that_stays_behind_is_closed_in_time_and_one_that_catches_up_is_not() {
+fn a_reader_is_closed_when_it_stays_behind_for_too_long() {
     let mut bench = Bench::new(limits());
     let (behind, catches_up) = (bench.connect(Pipe::with_room(5)), bench.connect(Pipe::with_room(5)));
     for conn in [behind, catches_up] {
-        bench.tell(conn, &"a".repeat(60));
+        bench.send(conn, &"a".repeat(60));
     }
     bench.flush();
     bench.wait(Duration::from_secs(9));
@@ -355,7 +358,7 @@ fn a_reader_that_stays_behind_is_closed_in_time_and_one_that_catches_up_is_not()
 }
 
 #[test]
-fn a_reader_may_stay_behind_for_ever_if_that_limit_is_off() {
+fn a_reader_may_stay_behind_if_its_limits_are_disabled() {
     let mut bench = Bench::new(Limits { high_water: 0, stall_timeout: Duration::ZERO, ..limits() });
     let behind = bench.connect(Pipe::with_room(0));
     bench.out.subscribe(behind, ROOM);
@@ -369,14 +372,14 @@ fn a_reader_may_stay_behind_for_ever_if_that_limit_is_off() {
 }
 
 #[test]
-fn nothing_follows_a_close_frame_and_this_side_ends_first_once_the_peer_has_all_it_is_owed() {
+fn nothing_follows_a_close_frame_and_the_write_side_is_shut_down_after_it() {
     let mut bench = Bench::new(limits());
     let conn = bench.connect(Pipe::with_room(4));
     bench.out.subscribe(conn, ROOM);
     bench.say("last words");
     bench.out.close(conn, CloseCode::NORMAL, "bye");
     bench.say("unheard");
-    bench.tell(conn, "unheard");
+    bench.send(conn, "unheard");
     bench.flush();
     assert_eq!(bench.out.pop_closed(), Some(conn));
     bench.out.answer_close(conn, None);
@@ -388,7 +391,7 @@ fn nothing_follows_a_close_frame_and_this_side_ends_first_once_the_peer_has_all_
     assert_eq!(
         bench.out.pop_dead(),
         None,
-        "what the peer still sends is read, lest a reset destroys what was sent"
+        "further input is read: a reset would discard output that the peer has not read"
     );
     bench.out.finish(conn, Finish::Drop);
     assert_eq!(bench.out.pop_dead(), Some(conn));
@@ -396,7 +399,7 @@ fn nothing_follows_a_close_frame_and_this_side_ends_first_once_the_peer_has_all_
 
 type Ending = fn(&mut Outbound<Pipe>, ConnId, CloseCode);
 
-/// Every way in which a close frame is sent.
+/// Every way to send a close frame.
 const ENDINGS: [Ending; 3] = [
     |out, conn, code| out.close(conn, code, ""),
     |out, conn, code| out.fail(conn, code, ""),
@@ -404,7 +407,7 @@ const ENDINGS: [Ending; 3] = [
 ];
 
 #[test]
-fn a_close_frame_overtakes_what_the_socket_refuses_if_it_tells_of_a_fault() {
+fn a_close_frame_overtakes_a_blocked_queue_if_it_reports_an_error() {
     let said = ["one", "", "three", "four"];
     let ends = [0, 5, 7, 14, 20];
     for (code, overtakes) in [(1000, false), (1001, false), (1002, true), (1008, true), (3000, false)] {
@@ -416,10 +419,10 @@ fn a_close_frame_overtakes_what_the_socket_refuses_if_it_tells_of_a_fault() {
             bench.out.subscribe(conn, ROOM);
             said.into_iter().for_each(|text| bench.say(text));
             bench.flush();
-            bench.tell(conn, "five");
+            bench.send(conn, "five");
             if in_read {
                 bench.out.begin_answers(conn);
-                bench.tell(conn, "answer");
+                bench.send(conn, "answer");
             }
             bench.say("six");
             end(&mut bench.out, conn, CloseCode(code));
@@ -447,17 +450,17 @@ fn a_close_frame_overtakes_what_the_socket_refuses_if_it_tells_of_a_fault() {
 }
 
 #[test]
-fn a_close_frame_overtakes_answers_of_earlier_reads_and_leaves_the_last_one_out() {
+fn a_close_frame_overtakes_queued_answers_and_drops_collected_ones() {
     let ends = [0, 5, 10];
     for room in 0..10 {
         let mut bench = Bench::new(limits());
         let conn = bench.connect(Pipe::with_room(room));
         bench.out.begin_answers(conn);
-        bench.tell(conn, "one");
-        bench.tell(conn, "two");
+        bench.send(conn, "one");
+        bench.send(conn, "two");
         bench.out.end_answers();
         bench.out.begin_answers(conn);
-        bench.tell(conn, "three");
+        bench.send(conn, "three");
         bench.out.pong(conn, b"pong");
         bench.out.fail(conn, CloseCode::PROTOCOL, "no");
         let finished = ends.into_iter().position(|end| end >= room).unwrap();
@@ -472,10 +475,10 @@ fn a_close_frame_overtakes_answers_of_earlier_reads_and_leaves_the_last_one_out(
 }
 
 #[test]
-fn a_close_frame_goes_after_what_no_socket_has_refused_whatever_its_code() {
+fn a_close_frame_overtakes_nothing_while_the_socket_accepts_bytes() {
     let mut bench = Bench::new(limits());
     let conn = bench.member();
-    bench.tell(conn, "from another");
+    bench.send(conn, "from another");
     bench.out.begin_answers(conn);
     bench.say("in the room");
     bench.out.fail(conn, CloseCode::PROTOCOL, "no");
@@ -484,16 +487,16 @@ fn a_close_frame_goes_after_what_no_socket_has_refused_whatever_its_code() {
 }
 
 #[test]
-fn a_close_frame_goes_after_the_handshakes_answer_whatever_its_code() {
+fn a_close_frame_never_overtakes_the_handshake_response() {
     let upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
     for room in 0..upgrade.len() + 12 {
         let mut bench = Bench::new(limits());
         let conn = bench.connect(Pipe::with_room(room));
         bench.out.begin_answers(conn);
         bench.out.answers().extend_from_slice(upgrade);
-        bench.tell(conn, "welcome");
+        bench.send(conn, "welcome");
         bench.out.end_answers();
-        bench.tell(conn, "more");
+        bench.send(conn, "more");
         bench.out.fail(conn, CloseCode::PROTOCOL, "no");
         bench.pipe(conn).room = usize::MAX;
         bench.out.writable(conn);
@@ -505,7 +508,7 @@ fn a_close_frame_goes_after_the_handshakes_answer_whatever_its_code() {
 }
 
 #[test]
-fn a_failed_connection_is_shut_down_once_its_close_frame_is_out() {
+fn a_failed_connection_is_shut_down_after_its_close_frame() {
     let mut bench = Bench::new(limits());
     let conn = bench.connect(Pipe::with_room(3));
     bench.out.begin_answers(conn);
@@ -516,17 +519,17 @@ fn a_failed_connection_is_shut_down_once_its_close_frame_is_out() {
     bench.out.writable(conn);
     assert_eq!(bench.heard(conn), ["close 1002 no"]);
     assert!(bench.pipe(conn).is_shut_down);
-    assert_eq!(bench.out.pop_dead(), None, "the peer ends it, so that it reads what was sent");
+    assert_eq!(bench.out.pop_dead(), None, "the peer ends the connection after reading everything");
 }
 
 #[test]
-fn an_old_id_does_not_meet_the_new_holder_of_its_slot() {
+fn an_old_id_does_not_reach_the_next_connection_in_its_slot() {
     let mut bench = Bench::new(limits());
     let old = bench.member();
     bench.out.remove(old);
     let new = bench.connect(Pipe::taking(usize::MAX));
     assert_eq!(old.slot, new.slot);
-    bench.tell(old, "stale");
+    bench.send(old, "stale");
     bench.out.subscribe(old, ROOM);
     bench.out.close(old, CloseCode::NORMAL, "");
     bench.say("room");

@@ -10,20 +10,20 @@ fn missed(group: GroupId, position: u64) -> Missed {
 }
 
 impl Bench {
-    /// A member whose socket takes so much and then nothing.
+    /// Connects a member whose socket accepts `room` bytes and then blocks.
     fn slow(&mut self, room: usize) -> ConnId {
         let conn = self.connect(Pipe::with_room(room));
         self.out.subscribe(conn, ROOM);
         conn
     }
 
-    /// What is said reaches the sockets before more is.
+    /// Publishes a message and flushes it.
     fn say_apart(&mut self, text: &str) {
         self.say(text);
         self.out.flush();
     }
 
-    /// The socket takes so much more.
+    /// Lets the socket accept `room` more bytes.
     fn take(&mut self, conn: ConnId, room: usize) {
         self.pipe(conn).room = room;
         self.out.writable(conn);
@@ -35,7 +35,7 @@ impl Bench {
 }
 
 #[test]
-fn a_member_lags_when_its_queue_would_pass_the_limit_and_not_before() {
+fn a_member_lags_as_soon_as_its_queue_would_exceed_the_limit() {
     for (len, fits) in [(57, true), (58, true), (59, false)] {
         let mut bench = Bench::new(dropping());
         let slow = bench.slow(0);
@@ -55,7 +55,7 @@ fn a_member_lags_when_its_queue_would_pass_the_limit_and_not_before() {
 }
 
 #[test]
-fn it_has_caught_up_at_a_quarter_of_the_smaller_limit() {
+fn a_member_has_caught_up_at_a_quarter_of_the_smaller_limit() {
     for (limits, low_water) in [
         (Limits { max_queue: 100, high_water: 50, ..dropping() }, 12),
         (Limits { max_queue: 100, high_water: 0, ..dropping() }, 25),
@@ -75,7 +75,7 @@ fn it_has_caught_up_at_a_quarter_of_the_smaller_limit() {
 }
 
 #[test]
-fn the_hole_is_where_the_application_is_told_and_all_around_it_is_heard() {
+fn the_gap_is_reported_in_its_place_and_all_messages_around_it_arrive() {
     for room in 0..60 {
         let mut bench = Bench::new(dropping());
         let slow = bench.slow(room);
@@ -89,7 +89,7 @@ fn the_hole_is_where_the_application_is_told_and_all_around_it_is_heard() {
             say(&mut bench);
             bench.flush();
         }
-        // What was left out is neither sent when the socket takes all, nor when the queue is empty.
+        // Skipped messages are sent neither when the socket accepts everything nor when the queue is empty.
         say(&mut bench);
         bench.take(slow, usize::MAX);
         bench.flush();
@@ -97,7 +97,7 @@ fn the_hole_is_where_the_application_is_told_and_all_around_it_is_heard() {
         let (conn, missed) = bench.out.pop_caught_up().unwrap();
         assert_eq!((conn, missed.len(), missed[0].group), (slow, 1, ROOM));
         let since = missed[0].position;
-        bench.tell(slow, "gap");
+        bench.send(slow, "gap");
         say(&mut bench);
         bench.flush();
         bench.take(slow, usize::MAX);
@@ -112,10 +112,10 @@ fn the_hole_is_where_the_application_is_told_and_all_around_it_is_heard() {
 }
 
 #[test]
-fn who_comes_in_the_middle_of_a_batch_misses_its_part_of_it() {
+fn a_lagging_member_that_joins_within_a_batch_misses_only_its_part() {
     let mut bench = Bench::new(dropping());
     let slow = bench.connect(Pipe::with_room(0));
-    bench.tell(slow, &"a".repeat(90));
+    bench.send(slow, &"a".repeat(90));
     bench.flush();
     bench.out.subscribe(bench.out.conn_at(slow.slot).unwrap(), OTHER);
     let _first = bench.member();
@@ -133,7 +133,7 @@ fn who_comes_in_the_middle_of_a_batch_misses_its_part_of_it() {
 }
 
 #[test]
-fn answers_reach_who_lags_and_other_frames_within_the_limit() {
+fn a_lagging_connection_receives_answers_and_other_frames_within_the_limit() {
     let mut bench = Bench::new(dropping());
     let slow = bench.slow(0);
     bench.say_apart(&"a".repeat(88));
@@ -141,22 +141,22 @@ fn answers_reach_who_lags_and_other_frames_within_the_limit() {
     assert!(bench.lags(slow));
     bench.out.begin_answers(slow);
     bench.say("left out");
-    bench.tell(slow, "answer");
+    bench.send(slow, "answer");
     bench.say("left out");
     bench.out.end_answers();
-    bench.tell(slow, "from one");
+    bench.send(slow, "from one");
     assert!(bench.out.takes_more(slow));
-    bench.tell(slow, "another");
-    assert!(!bench.out.takes_more(slow), "what is sent to it alone cannot be left out");
+    bench.send(slow, "another");
+    assert!(!bench.out.takes_more(slow), "frames sent to it alone cannot be skipped");
     bench.take(slow, usize::MAX);
     bench.flush();
-    let close = "close 1013 slow consumer: over 100 bytes waiting";
+    let close = "close 1013 slow consumer: more than 100 bytes queued";
     assert_eq!(bench.heard(slow)[1..], ["answer", "from one", close]);
     assert_eq!(bench.out.pop_caught_up(), None);
 }
 
 #[test]
-fn a_member_that_stays_over_high_water_lags_in_time_and_keeps_what_waits() {
+fn a_member_that_stays_over_high_water_lags_and_keeps_its_queue() {
     let mut bench = Bench::new(dropping());
     let slow = bench.slow(0);
     bench.say_apart(&"a".repeat(60));
@@ -177,7 +177,7 @@ fn a_member_that_stays_over_high_water_lags_in_time_and_keeps_what_waits() {
 }
 
 #[test]
-fn who_missed_nothing_while_it_lagged_is_told_so() {
+fn a_member_that_missed_nothing_while_lagging_is_reported_with_no_gap() {
     let mut bench = Bench::new(dropping());
     let slow = bench.slow(0);
     bench.say_apart(&"a".repeat(60));
@@ -188,7 +188,7 @@ fn who_missed_nothing_while_it_lagged_is_told_so() {
 }
 
 #[test]
-fn who_takes_nothing_is_closed_in_time_though_it_lags() {
+fn a_connection_that_reads_nothing_is_closed_even_while_it_lags() {
     for slow in [Slow::Close, Slow::Drop] {
         let mut bench = Bench::new(Limits { slow, high_water: 0, ..limits() });
         let conn = bench.slow(0);
@@ -209,7 +209,7 @@ fn who_takes_nothing_is_closed_in_time_though_it_lags() {
 }
 
 #[test]
-fn a_member_that_leaves_or_ends_while_it_lags_is_forgotten() {
+fn nothing_is_kept_of_a_lagging_member_that_leaves_or_ends() {
     let mut bench = Bench::new(dropping());
     let _other = bench.member();
     let [leaves, ends] = [bench.slow(0), bench.slow(0)];
@@ -232,7 +232,7 @@ fn a_member_that_leaves_or_ends_while_it_lags_is_forgotten() {
 }
 
 #[test]
-fn what_a_flush_touches_of_a_connection_fits_a_cache_line() {
+fn the_output_half_of_a_connection_fits_a_cache_line() {
     // In debug builds a mio stream is larger than its descriptor.
     assert!(size_of::<Sink<std::os::fd::RawFd>>() <= 48);
 }

@@ -1,4 +1,4 @@
-//! Whatever the sockets take and when, each member hears a group without a hole that it is not told of.
+//! Whatever the sockets accept and when, each member receives all messages of a group or a report of the gap.
 
 use super::*;
 use crate::net::{Missed, Slow};
@@ -13,7 +13,7 @@ const LIMIT: usize = 60;
 enum Step {
     Say { group: usize, len: usize },
     Answer { member: usize },
-    Tell { member: usize },
+    Send { member: usize },
     Move { member: usize, group: usize },
     Take { member: usize, room: usize },
     Flush,
@@ -25,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (group(), 0..40_usize).prop_map(|(group, len)| Step::Say { group, len }),
         2 => member().prop_map(|member| Step::Answer { member }),
-        1 => member().prop_map(|member| Step::Tell { member }),
+        1 => member().prop_map(|member| Step::Send { member }),
         1 => (member(), group()).prop_map(|(member, group)| Step::Move { member, group }),
         4 => (member(), 0..80_usize).prop_map(|(member, room)| Step::Take { member, room }),
         6 => Just(Step::Flush),
@@ -38,7 +38,7 @@ struct Play {
     members: Vec<ConnId>,
     said: [u64; 2],
     is_in: [[bool; 2]; MEMBERS],
-    /// Bytes said since the last flush, and the most there ever were.
+    /// Bytes published since the last flush, and the largest number so far.
     batched: usize,
     largest: usize,
 }
@@ -77,22 +77,22 @@ impl Play {
             }
             Step::Answer { member } => {
                 self.bench.out.begin_answers(self.members[member]);
-                self.bench.tell(self.members[member], "answer");
+                self.bench.send(self.members[member], "answer");
                 self.step(Step::Say { group: 0, len: 1 });
-                self.bench.tell(self.members[member], "answer");
+                self.bench.send(self.members[member], "answer");
                 self.bench.out.end_answers();
             }
-            Step::Tell { member } => self.bench.tell(self.members[member], "tell"),
+            Step::Send { member } => self.bench.send(self.members[member], "frame"),
             Step::Move { member, group } => self.move_in_or_out(member, group),
             Step::Take { member, room } => {
                 self.bench.pipe(self.members[member]).room = room;
                 self.bench.out.writable(self.members[member]);
             }
             Step::Flush => {
-                self.tell_gaps();
+                self.send_gaps();
                 self.bench.flush();
                 self.batched = 0;
-                // What finds nothing of others' is taken whole. A close frame may follow.
+                // A queue without frames from others accepts a message of any size. A close frame may follow.
                 let limit = LIMIT.max(self.largest) + 60;
                 for member in &self.members {
                     let queue = self.bench.out.queue(*member);
@@ -110,24 +110,24 @@ impl Play {
         let conn = self.members[member];
         self.is_in[member][group] ^= true;
         if self.is_in[member][group] {
-            self.bench.tell(conn, &format!("joined {group} {}", self.said[group]));
+            self.bench.send(conn, &format!("joined {group} {}", self.said[group]));
             self.bench.out.subscribe(conn, GROUPS[group]);
         } else {
             self.bench.out.unsubscribe(conn, GROUPS[group]);
         }
     }
 
-    fn tell_gaps(&mut self) {
+    fn send_gaps(&mut self) {
         while let Some((conn, missed)) = self.bench.out.pop_caught_up() {
             for Missed { group, position } in missed {
                 let group = GROUPS.iter().position(|known| *known == group).unwrap();
-                self.bench.tell(conn, &format!("gap {group} {position} {}", self.said[group]));
+                self.bench.send(conn, &format!("gap {group} {position} {}", self.said[group]));
             }
         }
     }
 }
 
-/// Checks that what a member heard continues, but for what it was told that it missed.
+/// Checks that the messages a member received have no gap other than the reported ones.
 fn check(heard: &[String], said: [u64; 2], is_in: [bool; 2]) {
     let mut last: HashMap<usize, u64> = HashMap::new();
     for text in heard {
@@ -143,7 +143,7 @@ fn check(heard: &[String], said: [u64; 2], is_in: [bool; 2]) {
                 assert!(number(3) > *last, "{text} in {heard:?}");
                 *last = number(3);
             }
-            "answer" | "tell" => {}
+            "answer" | "frame" => {}
             "close" => return,
             _ => {
                 let last = last.get_mut(&(number(0) as usize)).unwrap();
@@ -161,7 +161,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_member_misses_more_or_less_than_it_is_told(steps in vec(step(), 1..120)) {
+    fn reported_gaps_match_exactly_the_messages_missed(steps in vec(step(), 1..120)) {
         let mut play = Play::new();
         for step in steps {
             play.step(step);

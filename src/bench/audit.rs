@@ -1,49 +1,49 @@
-//! Whether every member heard every message once and in order.
+//! Checks that every member received every message once and in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// Stretches of missing numbers that are remembered of one member and sender. Beyond it, what comes late can no longer
-/// be told from what comes twice.
+/// Largest number of gaps remembered per member and sender. Beyond it, late messages cannot be distinguished
+/// from duplicates.
 const MAX_GAPS: usize = 4096;
-/// Stretches remembered of all members of a thread together.
+/// Largest number of gaps remembered for all members of a thread.
 const MAX_GAPS_IN_ALL: usize = 1 << 20;
 
-/// What the members of one thread have heard of each sender.
+/// The messages that the members of one thread have received from each sender.
 ///
-/// Exact as long as no member misses more than [`MAX_GAPS`] stretches of one sender's messages at a time.
+/// Exact as long as no member has more than [`MAX_GAPS`] gaps in the messages of one sender at a time.
 #[derive(Debug)]
 pub(crate) struct Audit {
     senders: usize,
-    /// Per member and sender, the number after the highest heard.
+    /// Per member and sender, the number after the highest one received.
     next: Vec<u32>,
-    /// What was left out below that, and may still come.
+    /// Numbers below `next` that were not received and may still arrive.
     gaps: HashMap<usize, Gaps>,
     gaps_in_all: usize,
-    /// Messages heard, each once per member.
-    heard: u64,
-    /// Not heard though a later one was: lost, or still to come.
+    /// Messages received, each once per member.
+    received: u64,
+    /// Messages not received although a later one was: lost, or still to arrive.
     missing: u64,
     pub duplicated: u64,
-    /// Heard after a later one of the same sender.
+    /// Messages received after a later one of the same sender.
     pub reordered: u64,
-    /// Duplicated or reordered: too far out of order to tell.
+    /// Duplicated or reordered: too far out of order to distinguish.
     pub unknown: u64,
 }
 
 #[derive(Debug, Default)]
 struct Gaps {
-    /// From the first number of each to the one after its last.
+    /// The first number of each gap, and the number after its last.
     ranges: BTreeMap<u32, u32>,
-    /// There were more than could be remembered.
+    /// Whether some gaps were not remembered.
     is_incomplete: bool,
 }
 
-/// How a message stands to those heard before.
+/// The relation of a message to those received before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Arrival {
     First,
-    Again,
+    Repeated,
     Unknown,
 }
 
@@ -54,7 +54,7 @@ impl Audit {
             next: vec![0; members * senders],
             gaps: HashMap::new(),
             gaps_in_all: 0,
-            heard: 0,
+            received: 0,
             missing: 0,
             duplicated: 0,
             reordered: 0,
@@ -62,13 +62,13 @@ impl Audit {
         }
     }
 
-    /// Bytes that an audit needs from the start.
+    /// Returns the initial memory of an audit, in bytes.
     pub fn memory(members: usize, senders: usize) -> u64 {
         (members as u64).saturating_mul(senders as u64).saturating_mul(size_of::<u32>() as u64)
     }
 
-    /// A member hears the message of this number by this sender.
-    pub fn hear(&mut self, member: usize, sender: usize, number: u32) -> Heard {
+    /// Records that a member received the message `number` of a sender.
+    pub fn record(&mut self, member: usize, sender: usize, number: u32) -> Arrival {
         let at = member * self.senders + sender;
         let next = self.next[at];
         if number >= next {
@@ -76,24 +76,24 @@ impl Audit {
                 self.leave_out(at, next..number);
             }
             self.next[at] = number.saturating_add(1);
-            self.heard += 1;
-            return Heard::First;
+            self.received += 1;
+            return Arrival::First;
         }
         let gaps = self.gaps.get_mut(&at);
-        match gaps.map_or(Heard::Again, |gaps| gaps.take(number, &mut self.gaps_in_all)) {
-            Heard::First => {
+        match gaps.map_or(Arrival::Repeated, |gaps| gaps.take(number, &mut self.gaps_in_all)) {
+            Arrival::First => {
                 self.reordered += 1;
                 self.missing -= 1;
-                self.heard += 1;
-                Heard::First
+                self.received += 1;
+                Arrival::First
             }
-            Heard::Again => {
+            Arrival::Repeated => {
                 self.duplicated += 1;
-                Heard::Again
+                Arrival::Repeated
             }
-            Heard::Unknown => {
+            Arrival::Unknown => {
                 self.unknown += 1;
-                Heard::Unknown
+                Arrival::Unknown
             }
         }
     }
@@ -109,8 +109,8 @@ impl Audit {
         }
     }
 
-    /// Has a member begin anew with a sender: `first` is the next number that is expected. What it heard or missed
-    /// before is forgotten.
+    /// Restarts the audit of a member and a sender, with `first` as the next number expected. Earlier
+    /// messages and gaps are forgotten.
     pub fn begin_at(&mut self, member: usize, sender: usize, first: u32) {
         let at = member * self.senders + sender;
         if let Some(gaps) = self.gaps.remove(&at) {
@@ -119,7 +119,8 @@ impl Audit {
         self.next[at] = first;
     }
 
-    /// The numbers below `total` that a member has not heard of a sender, as far as they are remembered.
+    /// Returns the numbers below `total` that a member has not received from a sender, as far as they are
+    /// remembered.
     pub fn missing_of(
         &self,
         member: usize,
@@ -136,17 +137,17 @@ impl Audit {
         self.missing
     }
 
-    pub fn heard(&self) -> u64 {
-        self.heard
+    pub fn received(&self) -> u64 {
+        self.received
     }
 }
 
 impl Gaps {
-    /// Fills one number, if it is missing.
-    fn take(&mut self, number: u32, in_all: &mut usize) -> Heard {
+    /// Fills one number if it is missing.
+    fn take(&mut self, number: u32, in_all: &mut usize) -> Arrival {
         let gap = self.ranges.range(..=number).next_back().map(|(start, end)| *start..*end);
         let Some(gap) = gap.filter(|gap| gap.contains(&number)) else {
-            return if self.is_incomplete { Heard::Unknown } else { Heard::Again };
+            return if self.is_incomplete { Arrival::Unknown } else { Arrival::Repeated };
         };
         self.ranges.remove(&gap.start);
         *in_all -= 1;
@@ -156,7 +157,7 @@ impl Gaps {
                 *in_all += 1;
             }
         }
-        Heard::First
+        Arrival::First
     }
 }
 
@@ -169,19 +170,19 @@ mod tests {
     fn counts(numbers: &[u32]) -> (u64, u64, u64) {
         let mut audit = Audit::new(3, 2);
         for number in numbers {
-            audit.hear(1, 1, *number);
+            audit.record(1, 1, *number);
         }
         let total = numbers.iter().max().map_or(0, |most| u64::from(*most) + 1);
-        assert_eq!(audit.missing(), total - audit.heard());
-        (audit.heard(), audit.duplicated, audit.reordered)
+        assert_eq!(audit.missing(), total - audit.received());
+        (audit.received(), audit.duplicated, audit.reordered)
     }
 
     #[test]
-    fn loss_duplicates_and_order_are_told_apart() {
+    fn loss_duplicates_and_reordering_are_distinguished() {
         assert_eq!(counts(&[0, 1, 2, 3]), (4, 0, 0));
         assert_eq!(counts(&[0, 2, 3]), (3, 0, 0), "one lost");
-        assert_eq!(counts(&[0, 1, 1, 1, 2]), (3, 2, 0), "one came three times");
-        assert_eq!(counts(&[0, 2, 1, 3]), (4, 0, 1), "two changed places");
+        assert_eq!(counts(&[0, 1, 1, 1, 2]), (3, 2, 0), "one received three times");
+        assert_eq!(counts(&[0, 2, 1, 3]), (4, 0, 1), "two swapped");
         assert_eq!(counts(&[5, 2, 0, 2, 6]), (4, 1, 2));
         assert_eq!(counts(&[3, 1, 1, 2, 0, 0]), (4, 2, 3));
     }
@@ -190,35 +191,35 @@ mod tests {
     fn members_and_senders_do_not_mix() {
         let mut audit = Audit::new(3, 2);
         for (member, sender) in [(0, 0), (0, 1), (2, 0), (2, 1)] {
-            assert_eq!(audit.hear(member, sender, 0), Heard::First);
-            assert_eq!(audit.hear(member, sender, 0), Heard::Again);
+            assert_eq!(audit.record(member, sender, 0), Arrival::First);
+            assert_eq!(audit.record(member, sender, 0), Arrival::Repeated);
         }
-        assert_eq!((audit.heard(), audit.duplicated, audit.reordered), (4, 4, 0));
+        assert_eq!((audit.received(), audit.duplicated, audit.reordered), (4, 4, 0));
     }
 
     #[test]
-    fn beyond_the_bound_it_says_that_it_does_not_know() {
+    fn messages_beyond_the_remembered_gaps_are_unknown() {
         let mut audit = Audit::new(1, 1);
         let odd = |gaps: usize| (0..gaps as u32).map(|number| 2 * number + 1);
         for number in odd(MAX_GAPS) {
-            audit.hear(0, 0, number);
+            audit.record(0, 0, number);
         }
-        assert_eq!(audit.hear(0, 0, 0), Heard::First, "at the bound every gap is known");
-        audit.hear(0, 0, 2 * MAX_GAPS as u32 + 1);
-        audit.hear(0, 0, 2 * MAX_GAPS as u32 + 3);
-        assert_eq!(audit.hear(0, 0, 2 * MAX_GAPS as u32 + 2), Heard::Unknown);
-        assert_eq!(audit.hear(0, 0, 1), Heard::Unknown, "heard, but this can no longer be known");
-        assert_eq!(audit.hear(0, 0, 2), Heard::First, "a gap that is remembered");
+        assert_eq!(audit.record(0, 0, 0), Arrival::First, "at the limit every gap is remembered");
+        audit.record(0, 0, 2 * MAX_GAPS as u32 + 1);
+        audit.record(0, 0, 2 * MAX_GAPS as u32 + 3);
+        assert_eq!(audit.record(0, 0, 2 * MAX_GAPS as u32 + 2), Arrival::Unknown);
+        assert_eq!(audit.record(0, 0, 1), Arrival::Unknown, "received before, which is no longer known");
+        assert_eq!(audit.record(0, 0, 2), Arrival::First, "a gap that is remembered");
         assert_eq!((audit.duplicated, audit.unknown), (0, 2));
         assert!(audit.gaps[&0].ranges.len() <= MAX_GAPS);
     }
 
     #[test]
-    fn a_member_that_begins_anew_owes_nothing_of_before() {
+    fn a_restarted_member_has_no_earlier_gaps() {
         let mut audit = Audit::new(1, 2);
-        audit.hear(0, 1, 7);
+        audit.record(0, 1, 7);
         audit.begin_at(0, 1, 20);
-        audit.hear(0, 1, 22);
+        audit.record(0, 1, 22);
         assert_eq!(Vec::from_iter(audit.missing_of(0, 1, 25)), [20..22, 23..25]);
         assert_eq!(audit.missing_of(0, 0, 2).next(), Some(0..2));
         assert_eq!(audit.gaps_in_all, 1);
@@ -226,15 +227,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_a_set(numbers in proptest::collection::vec(0..60u32, 0..200)) {
-            let (mut audit, mut heard) = (Audit::new(1, 1), HashSet::new());
+        fn results_equal_those_of_a_set(numbers in proptest::collection::vec(0..60u32, 0..200)) {
+            let (mut audit, mut received) = (Audit::new(1, 1), HashSet::new());
             for number in &numbers {
-                let first = heard.insert(*number);
-                prop_assert_eq!(audit.hear(0, 0, *number) == Heard::First, first);
+                let first = received.insert(*number);
+                prop_assert_eq!(audit.record(0, 0, *number) == Arrival::First, first);
             }
-            prop_assert_eq!(audit.heard(), heard.len() as u64);
+            prop_assert_eq!(audit.received(), received.len() as u64);
             let missing: Vec<u32> = audit.missing_of(0, 0, 60).flatten().collect();
-            let expected: Vec<u32> = (0..60).filter(|number| !heard.contains(number)).collect();
+            let expected: Vec<u32> = (0..60).filter(|number| !received.contains(number)).collect();
             prop_assert_eq!(missing, expected);
             prop_assert_eq!(audit.gaps_in_all, audit.gaps.values().map(|gaps| gaps.ranges.len()).sum::<usize>());
         }

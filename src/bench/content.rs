@@ -1,75 +1,75 @@
-//! Finds deliveries in what was received, and compares each with what was sent.
+//! Finds deliveries in received messages, and compares each with the message sent.
 
-use super::marker::{LENGTH, Marker, TELLING, Tag};
+use super::marker::{DISTINCTIVE, LENGTH, Marker, Tag};
 use super::template::{Speaker, Template};
 use crate::ws::{Message, Opcode};
 
-/// How the messages of a run are made.
+/// How to create the messages of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageFormat {
     pub template: Template,
     pub tag: Tag,
-    /// Bytes that a marker is filled up to.
+    /// Length to which markers are padded, in bytes.
     pub size: usize,
     pub opcode: Opcode,
     /// Seed of `{random:N}`.
     pub seed: u64,
-    /// The server is known to write anew what is around the marker.
+    /// Whether the server is known to rewrite the text around the marker.
     pub is_rewritten: bool,
 }
 
 impl MessageFormat {
-    /// Writes a message; the offset of its marker.
+    /// Writes a message and returns the offset of its marker.
     pub fn write(&self, speaker: Speaker, marker: &Marker, out: &mut Vec<u8>) -> usize {
         out.clear();
         self.template.write(speaker, marker, self.tag, self.seed, self.size, out)
     }
 }
 
-/// How what came compares with what was sent.
+/// Result of comparing a delivery with the message sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Intact,
-    /// The marker and what fills it up are intact, but not all that was around it.
+    /// The marker and its padding are intact, but the text around them differs.
     Rewritten,
     Damaged,
-    /// Its marker is none that a client of this run has sent.
+    /// No client of this run sent this marker.
     Foreign,
 }
 
-/// A message of this run that came back.
+/// A message of this run that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub marker: Marker,
     pub content: Content,
 }
 
-/// Whether anything may be around what was sent.
+/// Whether a delivery may contain additional text around the message sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// A room may add who said it and when.
+    /// Any text may be added, such as the name of the sender.
     Any,
-    /// An echo is what was sent.
+    /// The delivery must equal the message sent.
     Exact,
 }
 
 /// Reads the messages that the clients of one thread receive.
 ///
-/// In a room one member after the other receives the same messages. What was found in the last ones is remembered, so
-/// that a further member costs one comparison.
+/// The members of a room receive the same messages one after the other. The results for recent messages are
+/// cached, so that every further member costs only one comparison.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub format: MessageFormat,
     framing: Framing,
-    /// Messages read before, each at the place that its marker has. The last place is for what is not remembered.
+    /// Cached results, indexed by a hash of the marker. The last entry is for messages that are not cached.
     remembered: Vec<Remembered>,
-    /// Where a marker was found last.
+    /// Offset at which the last marker was found.
     hint: usize,
-    /// What a message is compared with.
+    /// Buffer for the message sent, which a delivery is compared with.
     sent: Vec<u8>,
 }
 
-/// A message, and what it holds.
+/// A cached message and the deliveries found in it.
 #[derive(Clone, Debug, Default)]
 struct Remembered {
     payload: Vec<u8>,
@@ -77,9 +77,9 @@ struct Remembered {
     found: Vec<Delivery>,
 }
 
-/// Messages that are remembered.
+/// Number of cached messages.
 const PLACES: usize = 64;
-/// A longer message is not remembered.
+/// Length of the longest message that is cached, in bytes.
 const MAX_REMEMBERED: usize = 4096;
 
 impl Reader {
@@ -88,8 +88,9 @@ impl Reader {
         Reader { format, framing, remembered, hint: 0, sent: Vec::new() }
     }
 
-    /// The deliveries in a message: none if it is something else that the server says, several if the server joins
-    /// what it sends. `speaker` tells who has sent a message with this marker, if anybody has.
+    /// Returns the deliveries in a message: none if the server sent something else, several if the server
+    /// joins messages. `speaker` returns the sender of a message with this marker, or `None` if nobody sent
+    /// it.
     pub fn read(
         &mut self,
         message: &Message<'_>,
@@ -130,9 +131,10 @@ impl Reader {
         &self.remembered[place].found
     }
 
-    /// Where a message is remembered: by the sender and number of its marker, if it is where the last one was.
+    /// Returns the index of the cache entry for a message, from the sender and number of its marker if the
+    /// marker is at the same offset as the last one.
     fn place(&self, payload: &[u8]) -> usize {
-        let digits = payload.get(self.hint + TELLING.start..self.hint + TELLING.end);
+        let digits = payload.get(self.hint + DISTINCTIVE.start..self.hint + DISTINCTIVE.end);
         match digits.and_then(|digits| digits.try_into().ok()).map(u64::from_le_bytes) {
             Some(digits) if self.framing == Framing::Any && payload.len() <= MAX_REMEMBERED => {
                 (digits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_compared_whole_whatever_is_around_it() {
+    fn a_delivery_is_compared_whole_whatever_text_surrounds_it() {
         let mut reader = reader(r#"{"from":{client},"text":"{id}"}"#, Framing::Any);
         let sent = text(&reader, 2, 9);
         assert_eq!(read(&mut reader, &sent), [(2, 9, Content::Intact)]);
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_bytes_are_the_same_delivery_for_every_member() {
+    fn equal_messages_are_equal_deliveries_for_every_member() {
         let mut reader = reader("{id}", Framing::Any);
         let sent = text(&reader, 1, 1);
         let others: Vec<String> = (0..200).map(|number| text(&reader, 1, number)).collect();
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn deliveries_joined_in_one_message_are_told_apart() {
+    fn deliveries_joined_in_one_message_are_separated() {
         let mut reader = reader("{id}", Framing::Any);
         let joined = format!("{}\n{}\u{1e}{}", text(&reader, 0, 1), text(&reader, 3, 2), text(&reader, 0, 2));
         let found = read(&mut reader, &joined);
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_with_something_added_is_not_what_was_sent() {
+    fn an_echo_with_added_text_is_rewritten() {
         let mut reader = reader("{id}", Framing::Exact);
         let sent = text(&reader, 1, 1);
         assert_eq!(read(&mut reader, &sent), [(1, 1, Content::Intact)]);
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_does_not_exist_is_foreign() {
+    fn a_message_of_an_unknown_sender_is_foreign() {
         let mut reader = reader("{id}", Framing::Any);
         let sent = text(&reader, 4, 0);
         assert_eq!(read(&mut reader, &sent), [(4, 0, Content::Foreign)]);

@@ -1,23 +1,24 @@
 //! The number of connections that the file limit allows.
 //!
-//! The limit applies to a table of descriptors, which the threads of a process share. On Linux a thread can have its own
-//! table (`CLONE_FILES`). Then the limit applies to each thread, and threads do not contend for the table.
+//! The limit applies to a table of descriptors, which the threads of a process share. On Linux a thread can
+//! have its own table (`CLONE_FILES`). Then the limit applies to each thread, and threads do not contend for
+//! the table.
 
 use std::io;
 use std::thread::Builder;
 
-/// Descriptors that the program opens for a while: reports, certificates, name resolution, files in /proc.
+/// Descriptors that the program opens temporarily: reports, certificates, name resolution, files in /proc.
 const OF_PROGRAM: usize = 6;
 /// Descriptors of each thread: poll, waker, timer.
 const OF_THREAD: usize = 4;
-/// The most threads without --threads.
-const MOST_THREADS: usize = 256;
+/// Largest number of threads without --threads.
+const MAX_THREADS: usize = 256;
 
 /// The file limit of this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileLimit {
     limit: usize,
-    /// Descriptors that were open already, inherited ones included.
+    /// Descriptors that were already open, including inherited ones.
     open: usize,
     /// Whether each thread can have its own table.
     is_per_thread: bool,
@@ -27,14 +28,15 @@ impl FileLimit {
     /// Raises the limit as far as possible.
     pub fn raise() -> io::Result<FileLimit> {
         let limit = usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?).unwrap_or(usize::MAX);
-        // A container may forbid it, so a thread that ends at once tries.
+        // A container may forbid it, so a short-lived thread tries.
         let is_per_thread = Builder::new().spawn(take_own_table)?.join().unwrap_or(false);
         Ok(FileLimit { limit, open: open_below(limit), is_per_thread })
     }
 
-    /// The most connections, with this many threads or, without --threads, with as many as help.
+    /// Returns the largest number of connections with this many threads or, without --threads, with any
+    /// number of threads.
     pub fn most_connections(&self, threads: Option<usize>) -> usize {
-        let threads = threads.unwrap_or(if self.is_per_thread { MOST_THREADS } else { 1 });
+        let threads = threads.unwrap_or(if self.is_per_thread { MAX_THREADS } else { 1 });
         self.with_threads(threads)
     }
 
@@ -46,7 +48,8 @@ impl FileLimit {
         free.saturating_sub(threads.saturating_mul(OF_THREAD))
     }
 
-    /// The number of threads: `said` (--threads), else `usual`, or another number if the limit requires it.
+    /// Returns the number of threads: `said` (--threads), otherwise `usual`, or another number if the limit
+    /// requires it.
     pub fn threads(&self, connections: usize, said: Option<usize>, usual: usize) -> Result<usize, String> {
         let possible = self.most_connections(said);
         if connections > possible {
@@ -78,8 +81,8 @@ impl FileLimit {
     }
 }
 
-/// Counts the open descriptors below the limit; the three standard ones if that cannot be read. Descriptors above the
-/// limit, inherited from a program with a higher one, do not count.
+/// Counts the open descriptors below the limit, or assumes the three standard ones if they cannot be listed.
+/// Descriptors above the limit, inherited from a program with a higher limit, do not count.
 fn open_below(limit: usize) -> usize {
     const STANDARD: usize = 3;
     let descriptors = open_descriptors().unwrap_or((0..STANDARD).collect());
@@ -90,12 +93,13 @@ fn open_descriptors() -> io::Result<Vec<usize>> {
     let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
     let mut descriptors: Vec<usize> =
         std::fs::read_dir("/proc/self/fd")?.flatten().filter_map(number).collect();
-    // One of them was that of the folder itself.
+    // One of them was the descriptor of the directory itself.
     descriptors.retain(|descriptor| std::fs::read_link(format!("/proc/self/fd/{descriptor}")).is_ok());
     Ok(descriptors)
 }
 
-/// Gives the calling thread its own table with a copy of all open descriptors. Returns whether that is possible.
+/// Gives the calling thread its own table with a copy of all open descriptors. Returns false if that is not
+/// possible.
 pub(crate) fn take_own_table() -> bool {
     #[cfg(target_os = "linux")]
     return nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).is_ok();
@@ -108,13 +112,13 @@ mod tests {
     use super::*;
 
     const OWN: usize = OF_PROGRAM + OF_THREAD;
-    /// Each thread has a thousand.
+    /// Each thread has room for a thousand connections.
     const EACH: FileLimit = FileLimit { limit: 1_000 + 3 + OWN, open: 3, is_per_thread: true };
-    /// Beside one thread there is room for a thousand.
+    /// All threads together, if there is one, have room for a thousand connections.
     const ALL: FileLimit = FileLimit { is_per_thread: false, ..EACH };
 
     #[test]
-    fn as_many_threads_are_taken_as_the_limit_wants() {
+    fn the_number_of_threads_follows_from_the_limit() {
         for (connections, threads) in [(1, 2), (2_000, 2), (2_001, 3), (256_000, 256)] {
             assert_eq!(EACH.threads(connections, None, 2), Ok(threads), "{connections}");
         }
@@ -125,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_limit_does_not_allow_is_said_before() {
+    fn too_many_connections_for_the_limit_are_an_error() {
         for (limit, connections, said, why) in [
             (
                 EACH,
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_limits_are_no_panic_and_say_what_is_missing() {
+    fn the_smallest_limits_give_an_error_and_no_panic() {
         for is_per_thread in [true, false] {
             for limit in 0..=80 {
                 for open in [0, 3, 20, 200] {
@@ -175,7 +179,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn descriptors_that_are_open_already_are_counted() {
+    fn open_descriptors_are_counted() {
         use std::os::fd::AsRawFd;
         let file = std::fs::File::open("/dev/null").unwrap();
         let own = file.as_raw_fd() as usize;
@@ -185,7 +189,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn threads_with_a_table_of_their_own_use_the_same_numbers() {
+    fn threads_with_their_own_tables_use_the_same_numbers() {
         use std::collections::BTreeSet;
         use std::os::fd::AsRawFd;
         use std::sync::Barrier;

@@ -1,9 +1,9 @@
-//! A search for the highest load at which conditions hold: one run after the other.
+//! A search for the highest load at which conditions hold, by successive runs.
 
 use super::Failure;
 use super::cli::{Action, Scenario};
 use super::descriptors::FileLimit;
-use super::output::say;
+use super::output::print_line;
 use super::report::expect::Expectation;
 use super::report::units::{short, thousands};
 use super::report::{Report, Search, Step};
@@ -11,12 +11,12 @@ use super::search::Bisection;
 use super::session::{Finished, Session};
 use super::validity;
 
-/// The search ends when what held and what did not differ by no more than this factor.
+/// The search ends when the highest load that held and the lowest that did not differ by at most this factor.
 const PRECISION: f64 = 1.05;
-/// The highest rate that is tried.
+/// Highest rate tried, in messages per second.
 const MAX_RATE: f64 = 1e7;
 
-/// Runs with one load after the other. The result is the run with the highest load that held, or the last run if none
+/// Runs with one load after another. Returns the run with the highest load that held, or the last run if none
 /// did, with all steps in its report.
 pub(crate) fn find_max(
     session: &Session<'_>,
@@ -42,7 +42,7 @@ pub(crate) fn find_max(
     while let Some(load) = bisection.next() {
         let finished = match session.run(&scenario.with_load(load), &mut baseline) {
             Ok(finished) => finished,
-            // What was found before is not lost.
+            // Keep the results of earlier steps.
             Err(failure) if best.is_some() || last.is_some() => {
                 search.ended =
                     format!("The run with {} ended the search: {failure}.", load_text(load, load_name));
@@ -59,26 +59,26 @@ pub(crate) fn find_max(
         }
         let why = verdict(report, conditions);
         if finished.load_tester_was_limit && !was_repeated {
-            // Something else may have disturbed it.
+            // Repeat once: something else may have disturbed the run.
             was_repeated = true;
             continue;
         }
         was_repeated = false;
         if !scenario.common.reports.quiet {
             let verdict = why.as_deref().unwrap_or("holds");
-            say(&format!("{}: {verdict}", load_text(load, load_name)));
+            print_line(&format!("{}: {verdict}", load_text(load, load_name)));
         }
         search.steps.push(step(load, report, why.clone()));
         if finished.load_tester_was_limit {
             search.ended = format!(
-                "With {} the load tester was the limit, so that the server may hold more: {}",
+                "With {}, the load tester was the limit; the server may sustain more: {}",
                 load_text(load, load_name),
                 report.invalid.join(" ")
             );
             last = Some(finished);
             break;
         }
-        bisection.tell(load, why.is_none());
+        bisection.record(load, why.is_none());
         if why.is_none() {
             search.highest = Some(load);
             best = Some(finished);
@@ -89,7 +89,7 @@ pub(crate) fn find_max(
         last = Some(finished);
         if is_first && is_hopeless {
             let warnings = last.iter().flat_map(|last| &last.report.warnings);
-            let why = warnings.into_iter().find(|warning| warning.starts_with(validity::NOTHING_CAME_BACK));
+            let why = warnings.into_iter().find(|warning| warning.starts_with(validity::NOTHING_DELIVERED));
             search.ended = why.cloned().unwrap_or_default();
             break;
         }
@@ -97,17 +97,17 @@ pub(crate) fn find_max(
     if search.ended.is_empty() {
         search.ended = ended(&search, most);
     }
-    // An interrupted search is an interrupted run, whatever was found before.
+    // An interrupted search counts as an interrupted run, whatever it found before.
     let interrupted = last.as_ref().and_then(|last| last.report.interrupted.clone());
     let Some(mut finished) = best.or(last) else {
-        return Err(Failure::System("the search had no load to try".to_owned()));
+        return Err(Failure::System("there is no load to try".to_owned()));
     };
     finished.report.interrupted = interrupted;
     finished.report.search = Some(search);
     Ok(finished)
 }
 
-/// Connections that file limit and ports allow.
+/// Returns the number of connections that the file limit and the available ports allow.
 fn most_connections(scenario: &Scenario) -> Result<f64, Failure> {
     let limit = FileLimit::raise().map_err(|error| Failure::System(error.to_string()))?;
     let files = limit.most_connections(scenario.common.threads);
@@ -116,8 +116,8 @@ fn most_connections(scenario: &Scenario) -> Result<f64, Failure> {
     Ok(files.min(ports.unwrap_or(usize::MAX)).max(1) as f64)
 }
 
-/// Why a load does not hold, if it does not. That a run is not valid comes first: what it does not meet then says nothing
-/// of the server.
+/// Returns why a load does not hold, or `None` if it does. An invalid run is reported first, since its
+/// figures do not describe the server.
 fn verdict(report: &Report, conditions: &[Expectation]) -> Option<String> {
     if !report.is_valid {
         return Some(report.invalid.join(" "));
@@ -128,7 +128,7 @@ fn verdict(report: &Report, conditions: &[Expectation]) -> Option<String> {
         return None;
     }
     let why = unmet.join("; ");
-    // A connection that fails says why.
+    // Add the most frequent cause of failed connections.
     let causes = &report.connections.failed;
     match causes.iter().max_by_key(|(_, count)| **count) {
         Some((cause, count)) => Some(format!("{why} ({} × {cause})", thousands(*count))),
@@ -170,14 +170,14 @@ fn load_text(load: f64, name: &str) -> String {
 fn ended(search: &Search, most: f64) -> String {
     match (search.highest, search.steps.iter().rfind(|step| !step.holds)) {
         (Some(highest), None) if highest >= most && search.load == "connections" => format!(
-            "{} connections held, the most that the file limit and the ports of this machine allow the load tester.",
+            "{} connections held, the most that the file limit and the ports of this machine allow.",
             thousands(most as u64)
         ),
         (Some(highest), None) if highest >= most => {
-            "Even the highest rate that the load tester tries held.".to_owned()
+            "The conditions held even at the highest rate that the load tester tries.".to_owned()
         }
         (Some(_), _) => "The search found the limit to 5 %.".to_owned(),
-        (None, _) => "No load held, down to the lowest.".to_owned(),
+        (None, _) => "Even the lowest load did not meet the conditions.".to_owned(),
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_is_not_valid_says_nothing_of_the_server() {
+    fn an_invalid_run_does_not_count_against_the_server() {
         let conditions: Vec<Expectation> = ["loss<1%", "p99<1ms"].map(|text| text.parse().unwrap()).into();
         let mut report = sample::broadcast();
         report.connections.failed.clear();

@@ -1,37 +1,39 @@
-//! What a message carries, so that it is recognised wherever the server puts it: in JSON, in HTML, after a prefix.
+//! The marker in each message, by which it is recognised wherever the server puts it: in JSON, in HTML, after
+//! a prefix.
 
 use super::time::{Nanos, Time};
 
-/// Identifies a message and says when it was sent.
+/// Identifies a message and holds its due time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marker {
     pub sender: u32,
-    /// Its number among the sender's messages, from 0, counting those that were due and not sent.
+    /// The number of the message among those of its sender, from 0, including those that were due but not
+    /// sent.
     pub number: u32,
-    /// When it was due by the plan.
+    /// When the message was due.
     pub due: Time,
-    /// How much later it was sent.
+    /// How much later than due it was sent.
     pub lag: Nanos,
 }
 
-/// Tells the messages of one run from those of others, which a server's history may hold.
+/// Distinguishes the messages of this run from those of others, which the server's history may contain.
 pub(crate) type Tag = [u8; 4];
 
 /// Length of a marker in bytes.
 pub(crate) const LENGTH: usize = 1 + TAG + SENDER + NUMBER + DUE + LAG;
 
-/// Bytes of a marker that tell the messages of a run apart: the last digits of the sender and the number.
-pub(crate) const TELLING: std::ops::Range<usize> = LENGTH - LAG - DUE - 8..LENGTH - LAG - DUE;
+/// The bytes of a marker that differ between messages of a run: the last digits of the sender and the number.
+pub(crate) const DISTINCTIVE: std::ops::Range<usize> = LENGTH - LAG - DUE - 8..LENGTH - LAG - DUE;
 
 const BEGIN: u8 = b'~';
 const TAG: usize = 4;
-/// Digits of six bits.
+/// Numbers of digits. A digit has six bits.
 const SENDER: usize = 4;
 const NUMBER: usize = 6;
 const DUE: usize = 10;
 const LAG: usize = 7;
 
-/// No server escapes one of these, in whatever it embeds them.
+/// The digits. Servers do not escape them in any format.
 const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
@@ -44,13 +46,13 @@ const VALUES: [u8; 256] = {
 };
 const NO_DIGIT: u8 = 64;
 
-/// A tag from a random number.
+/// Returns a tag made from a random number.
 pub(crate) fn tag(chance: u32) -> Tag {
     [0, 6, 12, 18].map(|shift| DIGITS[(chance >> shift) as usize % 64])
 }
 
 impl Marker {
-    /// Appends it.
+    /// Appends the marker.
     pub fn write(&self, tag: Tag, out: &mut Vec<u8>) {
         out.push(BEGIN);
         out.extend_from_slice(&tag);
@@ -60,14 +62,15 @@ impl Marker {
         write_number(self.lag.get(), LAG, out);
     }
 
-    /// Appends it, filled up with dots to `size` bytes.
+    /// Appends the marker, padded with dots to `size` bytes.
     pub fn write_filled(&self, tag: Tag, size: usize, out: &mut Vec<u8>) {
         let end = out.len() + size.max(LENGTH);
         self.write(tag, out);
         out.resize(end, b'.');
     }
 
-    /// Finds the first marker of this run at or after `from`, and where it begins. `hint` is looked at first.
+    /// Finds the first marker of this run at or after `from` and returns its offset too. `hint` is an offset
+    /// to try first.
     pub fn find(message: &[u8], tag: Tag, from: usize, hint: usize) -> Option<(usize, Marker)> {
         if hint >= from
             && let Some(marker) = Marker::read(message, hint, tag)
@@ -101,7 +104,7 @@ impl Marker {
     }
 }
 
-/// A number too high for its digits becomes the highest.
+/// Writes a number with a fixed number of digits. Numbers that are too large become the largest possible one.
 fn write_number(number: u64, digits: usize, out: &mut Vec<u8>) {
     let number = number.min((1 << (6 * digits)) - 1);
     out.extend((0..digits).rev().map(|digit| DIGITS[(number >> (6 * digit)) as usize % 64]));
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_wherever_the_server_puts_it() {
+    fn a_marker_is_found_wherever_the_server_puts_it() {
         let id = written(MARKER);
         for message in [
             id.clone(),
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_taken_for_one() {
+    fn other_text_is_not_mistaken_for_a_marker() {
         let id = written(MARKER);
         for message in
             ["", "~", "hello", &id[1..], &id[..LENGTH - 1], &id.replace('a', "b"), &id.replace('9', "+")]
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lag_too_long_to_write_is_the_longest() {
+    fn a_lag_that_is_too_long_becomes_the_longest() {
         let id = written(Marker { lag: Nanos::new(u64::MAX), ..MARKER });
         let found = Marker::find(id.as_bytes(), TAG, 0, 0).unwrap().1;
         assert_eq!(found, Marker { lag: Nanos::new((1 << 42) - 1), ..MARKER });

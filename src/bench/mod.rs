@@ -1,11 +1,12 @@
 //! The load tester: `throng bench`.
 //!
-//! A `run` has threads of simulated clients (`clients`), which use the same `crate::ws` as the server, in the other
-//! role, over a `network`. What they do is a `workload`, by scenario. When a message is due is a pure calculation
-//! (`pacer`). What it carries (`marker`) lets each delivery be recognised and compared (`content`), timed from when
-//! it was due, and checked for order and duplicates (`audit`). What threads measured (`recorder`) becomes a
-//! `report` (`summary`), which says whether it can be trusted (`validity`). A `session` is one run from the
-//! command line (`cli`) to the report; `find_max` searches with several.
+//! A `run` has threads of simulated clients (`clients`), which use the same `crate::ws` as the server, in the
+//! client role, over a `network`. The `workload` of a scenario defines what they do. The due times of
+//! messages are computed from the plan alone (`pacer`). The marker in each message (`marker`) allows
+//! recognising each delivery, comparing its content (`content`), measuring its latency from the due time, and
+//! detecting loss, duplicates and reordering (`audit`). The measurements of the threads (`recorder`) are
+//! merged into a `report` (`summary`), which states whether it can be trusted (`validity`). A `session` is
+//! one run, from the command line (`cli`) to the report; `find_max` searches with several runs.
 
 mod audit;
 mod cli;
@@ -51,22 +52,22 @@ use std::fmt;
 use std::process::ExitCode;
 use summary::Invocation;
 
-/// Why there is no report.
+/// The reason why there is no report.
 #[derive(Debug)]
 enum Failure {
-    /// What was asked for cannot be done.
+    /// The request cannot be carried out.
     Usage(String),
     /// No connection to the server was opened.
     Unreachable(String),
-    /// A signal came before there was anything to report.
+    /// A signal arrived before there was anything to report.
     Interrupted(i32),
     /// An output cannot be written.
     Output(String),
-    /// The system refused something.
+    /// The system denied something.
     System(String),
 }
 
-/// Exit statuses, as `--help` lists them.
+/// Exit statuses, as listed by `--help`.
 const UNMET: u8 = 1;
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
@@ -98,8 +99,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Does what the command line says: runs a scenario or compares reports, prints what was found and writes it to files.
-/// `program` is the whole command line, and `matches` what was given of it.
+/// Executes the command: runs a scenario or compares reports, prints the results and writes output files.
+/// `program` is the definition of the whole command line, and `matches` its parsed arguments.
 pub fn main(bench: Bench, program: &clap::Command, matches: &ArgMatches) -> ExitCode {
     let done = match bench.command {
         Command::Run(scenario) => {
@@ -109,12 +110,12 @@ pub fn main(bench: Bench, program: &clap::Command, matches: &ArgMatches) -> Exit
         Command::Compare(compare) => output::compare(&compare).map(|()| 0),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
-        output::complain(&failure);
+        output::print_error(&failure);
         failure.status()
     }))
 }
 
-/// Runs a scenario, or several for a search; the exit status.
+/// Runs a scenario, or several for a search, and returns the exit status.
 fn run_scenario(scenario: &Scenario, invocation: Invocation) -> Result<u8, Failure> {
     let interrupt = Interrupt::on_signals().map_err(|error| Failure::System(error.to_string()))?;
     let outputs = Outputs::open(&scenario.common.reports)?;
@@ -131,14 +132,14 @@ fn run_scenario(scenario: &Scenario, invocation: Invocation) -> Result<u8, Failu
     match written {
         Err(failure) if status == 0 => Err(failure),
         Err(failure) => {
-            output::complain(&failure);
+            output::print_error(&failure);
             Ok(status)
         }
         Ok(()) => Ok(status),
     }
 }
 
-/// What a job is told of a run.
+/// Returns the exit status for a finished run.
 fn status(report: &Report, signal: i32, allow_invalid: bool) -> u8 {
     let has_held = report.search.as_ref().is_none_or(|search| search.highest.is_some());
     if report.interrupted.is_some() && signal != 0 {

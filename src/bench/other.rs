@@ -1,19 +1,19 @@
-//! What a server says that is no delivery: greetings, errors, acknowledgements.
+//! Messages of the server that are not deliveries: greetings, errors, acknowledgements.
 
 use std::collections::HashMap;
 
-/// Kinds that are told apart; further ones are counted together.
+/// Largest number of kinds that are distinguished; further ones are counted together.
 const MAX_KINDS: usize = 16;
-/// Bytes that tell one kind from another.
+/// Number of bytes that determine the kind of a message.
 const KEY: usize = 64;
-/// Characters of a message that are shown.
+/// Number of characters shown of a message.
 const SAMPLE: usize = 160;
 
-/// Messages that are no delivery, by kind, with the first of each.
+/// Messages that are not deliveries, by kind, with the first message of each.
 #[derive(Debug, Default)]
 pub(crate) struct OtherMessages {
     kinds: HashMap<Vec<u8>, (String, u64)>,
-    /// Of more kinds than are told apart.
+    /// Messages of further kinds.
     pub beyond: u64,
 }
 
@@ -42,7 +42,7 @@ impl OtherMessages {
         }
     }
 
-    /// Samples and how many there were of each kind, the most frequent first.
+    /// Returns a sample and the number of messages of each kind, the most frequent first.
     pub fn by_frequency(&self) -> Vec<(&str, u64)> {
         let mut kinds: Vec<_> =
             self.kinds.values().map(|(sample, count)| (sample.as_str(), *count)).collect();
@@ -51,8 +51,8 @@ impl OtherMessages {
     }
 }
 
-/// What messages of one kind have in common: in JSON the first two strings, as in `"type":"welcome"`, and of an error the
-/// first four; else the beginning. Digits do not count.
+/// Returns the part that messages of one kind have in common: in JSON the first two strings, as in
+/// `"type":"welcome"`, or the first four for an error; otherwise the beginning. Digits are ignored.
 fn key(payload: &[u8]) -> Vec<u8> {
     let begin = &payload[..payload.len().min(KEY)];
     let is_json = matches!(begin.first(), Some(b'{' | b'['));
@@ -71,7 +71,7 @@ fn key(payload: &[u8]) -> Vec<u8> {
 }
 
 fn sample(payload: &[u8]) -> String {
-    // No character has more than four bytes.
+    // A character has at most four bytes.
     let text = String::from_utf8_lossy(&payload[..payload.len().min(4 * SAMPLE + 4)]);
     match text.char_indices().nth(SAMPLE) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_something_else_each_time_costs_no_more_memory_for_ever() {
+    fn memory_is_bounded_when_each_message_of_the_server_differs() {
         let (mut one, mut two) = (OtherMessages::default(), OtherMessages::default());
         for number in 0..1_000_u32 {
             let letters: String = number.to_string().chars().map(|c| (c as u8 + 49) as char).collect();

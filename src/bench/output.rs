@@ -1,4 +1,4 @@
-//! Where reports go: the terminal and files.
+//! Output of reports, to the terminal and to files.
 
 use super::Failure;
 use super::cli::{Compare, Reports};
@@ -11,7 +11,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// The outputs of a run, opened before it: a run is too long to find out at its end that it cannot be kept.
+/// The outputs of a run. They are opened before the run, so that an error is reported before time is spent on
+/// measuring.
 pub(crate) struct Outputs {
     json: Option<Output>,
     csv: Option<Output>,
@@ -23,7 +24,7 @@ pub(crate) struct Outputs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
     Stdout,
-    /// Standard output has a report for programs.
+    /// Standard output is used for a machine-readable report.
     Stderr,
     Hidden,
 }
@@ -49,7 +50,7 @@ impl Outputs {
         })
     }
 
-    /// Writes a report to all of them. What cannot be written does not keep the others from being.
+    /// Writes a report to all outputs. A failure of one output does not affect the others.
     pub fn write(self, finished: &Finished) -> Result<(), Failure> {
         let Finished { report, started, outcome, .. } = finished;
         let mut failures = Vec::new();
@@ -82,17 +83,17 @@ impl Outputs {
         let printed = match self.table {
             Table::Stdout => print(&table::table(report, Terminal::of(&io::stdout()))),
             Table::Stderr => {
-                say(table::table(report, Terminal::of(&io::stderr())).trim_end());
+                print_line(table::table(report, Terminal::of(&io::stderr())).trim_end());
                 Ok(())
             }
             Table::Hidden => {
                 if let Some(search) = report.search.as_ref().filter(|search| search.highest.is_none()) {
-                    complain(&search.ended);
+                    print_error(&search.ended);
                 }
                 for outcome in report.expectations.iter().filter(|outcome| !outcome.is_met) {
-                    complain(outcome.why.as_deref().unwrap_or(&outcome.text));
+                    print_error(outcome.why.as_deref().unwrap_or(&outcome.text));
                 }
-                report.invalid.iter().for_each(|why| complain(format!("not valid: {why}")));
+                report.invalid.iter().for_each(|why| print_error(format!("not valid: {why}")));
                 Ok(())
             }
         };
@@ -125,7 +126,7 @@ impl Output {
     }
 }
 
-/// Compares reports that were written as JSON.
+/// Compares reports written as JSON.
 pub(crate) fn compare(options: &Compare) -> Result<(), Failure> {
     let page = options.html.as_deref().map(Output::open).transpose()?;
     let stem = |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -162,7 +163,7 @@ fn read(file: &Path) -> Result<Report, Failure> {
         .map_err(|error| wrong(&format!("it is not a report of throng bench: {error}")))
 }
 
-/// Prints to standard output. That nobody reads it is no failure.
+/// Prints to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), String> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -173,12 +174,12 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-/// Prints a line to standard error, if anybody takes it.
-pub(crate) fn say(line: &str) {
+/// Prints a line to standard error. Errors are ignored.
+pub(crate) fn print_line(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "{line}");
 }
 
-/// Says what went wrong.
-pub(crate) fn complain(what: impl Display) {
-    say(&format!("throng bench: {what}"));
+/// Prints an error message.
+pub(crate) fn print_error(what: impl Display) {
+    print_line(&format!("throng bench: {what}"));
 }

@@ -1,4 +1,4 @@
-//! When each event of a plan is due: a pure calculation, which asks no clock and knows no load.
+//! Due times of planned events: a pure calculation, independent of clock and load.
 
 use super::time::{Nanos, Time};
 
@@ -10,17 +10,17 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// `per_second` events a second, the first at `start`.
+    /// Creates a pacer for `per_second` events per second, the first of them due at `start`.
     pub fn new(start: Time, per_second: f64) -> Pacer {
         Pacer { start, per_second }
     }
 
-    /// Due time of event `number`; the first is 0.
+    /// Returns the due time of event `number`, counted from 0.
     pub fn due(&self, number: u64) -> Time {
         self.start + Nanos::new((number as f64 / self.per_second * 1e9).round() as u64)
     }
 
-    /// Number of events due before `time`.
+    /// Returns the number of events due before `time`.
     pub fn count_before(&self, time: Time) -> u64 {
         if time < self.start {
             return 0;
@@ -36,23 +36,24 @@ impl Pacer {
     }
 }
 
-/// The part of a plan that one thread carries out: events go round all participants, some of which are its own.
+/// The part of a plan that one thread carries out. Events go to all participants in turn, some of which
+/// belong to the thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Share {
-    /// Numbers of its own participants, in ascending order.
+    /// Numbers of the thread's participants, in ascending order.
     own: Vec<u32>,
     all: u32,
 }
 
 impl Share {
-    /// Of `all` participants those with the numbers `own`.
+    /// Creates the share of a thread whose participants are `own`, out of `all`.
     pub fn new(own: Vec<u32>, all: u32) -> Share {
         debug_assert!(own.is_sorted() && own.last().is_none_or(|last| *last < all));
         Share { own, all }
     }
 
-    /// The place among the own participants, and the number among all events, of the own event `number`. `None` if
-    /// the thread has no participant.
+    /// Returns, for the thread's event `number`, the index of its participant in `own` and the number of the
+    /// event in the whole plan. Returns `None` if the thread has no participants.
     pub fn event(&self, number: u64) -> Option<(usize, u64)> {
         let len = self.own.len() as u64;
         let place = number.checked_rem(len)? as usize;
@@ -66,15 +67,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_event_has_its_time_whatever_happened_before_it() {
+    fn due_times_do_not_drift() {
         let pacer = Pacer::new(Time::from_nanos(1_000), 4.0);
         let due: Vec<u64> = (0..4).map(|number| pacer.due(number).as_nanos()).collect();
         assert_eq!(due, [1_000, 250_001_000, 500_001_000, 750_001_000]);
-        assert_eq!(pacer.due(4_000_000).as_nanos(), 1_000_000_000_001_000, "a rate that is kept for days");
+        assert_eq!(pacer.due(4_000_000).as_nanos(), 1_000_000_000_001_000, "exact after days");
     }
 
     #[test]
-    fn an_event_counts_after_its_due_time() {
+    fn an_event_is_counted_after_its_due_time() {
         let pacer = Pacer::new(Time::from_nanos(1_000), 4.0);
         for (time, count) in [(0, 0), (1_000, 0), (1_001, 1), (250_001_000, 1), (250_001_001, 2)] {
             assert_eq!(pacer.count_before(Time::from_nanos(time)), count, "{time}");
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shares_of_all_threads_are_the_plan() {
+    fn the_shares_of_all_threads_together_are_the_plan() {
         let shares = [Share::new(vec![0, 3], 5), Share::new(vec![1, 2, 4], 5), Share::new(vec![], 5)];
         let mut events: Vec<u64> = Vec::new();
         for share in &shares {

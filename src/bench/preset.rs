@@ -3,7 +3,7 @@
 use super::template::Template;
 use clap::ValueEnum;
 
-/// Kinds of servers.
+/// Kinds of servers with known protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PresetKind {
     /// throng's chat in the format json, and its echo
@@ -17,7 +17,7 @@ pub(crate) enum PresetKind {
     SocketIo,
 }
 
-/// How to talk to a server.
+/// How to communicate with a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Preset {
     /// Used if the URL has no path.
@@ -26,22 +26,23 @@ pub(crate) struct Preset {
     pub on_open: Option<Template>,
     /// The message that the server sends back, to its sender or to all.
     pub message: Template,
-    /// Messages that contain this are not deliveries, although they may repeat the text of one.
-    pub aside: Option<&'static [u8]>,
-    /// A message that the server sends regularly, and the reply without which it closes the connection.
+    /// Text in messages that are not deliveries, although they may repeat the text of one.
+    pub not_delivery: Option<&'static [u8]>,
+    /// A message that the server sends regularly, and the required reply; without it the server closes the
+    /// connection.
     pub heartbeat: Option<(&'static [u8], &'static [u8])>,
     /// Whether the server parses the JSON around `{id}` and serialises it again.
     pub is_rewritten: bool,
 }
 
 impl Preset {
-    /// The preset of a kind of server, for its echo or for its rooms.
+    /// Returns the preset for the echo or the rooms of a kind of server.
     pub fn of(kind: PresetKind, is_echo: bool) -> Preset {
         let raw = Preset {
             path: "/",
             on_open: None,
             message: Template::new("{id}"),
-            aside: None,
+            not_delivery: None,
             heartbeat: None,
             is_rewritten: false,
         };
@@ -60,7 +61,7 @@ impl Preset {
                     true => Template::new(r#"{"type":"echo","payload":{"sendTime":"{id}"}}"#),
                     false => Template::new(r#"{"type":"broadcast","payload":{"sendTime":"{id}"}}"#),
                 },
-                aside: Some(b"broadcastResult"),
+                not_delivery: Some(b"broadcastResult"),
                 is_rewritten: true,
                 ..raw
             },
@@ -74,7 +75,7 @@ impl Preset {
         }
     }
 
-    /// The reply to a heartbeat.
+    /// Returns the reply to a heartbeat.
     pub fn answer(&self, payload: &[u8]) -> Option<&'static [u8]> {
         self.heartbeat.filter(|(question, _)| payload == *question).map(|(_, answer)| answer)
     }
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_heartbeat_is_answered_and_nothing_else() {
+    fn only_heartbeats_are_answered() {
         let socket_io = Preset::of(PresetKind::SocketIo, false);
         assert_eq!(socket_io.answer(b"2"), Some(&b"3"[..]));
         assert_eq!(socket_io.answer(br#"2["message"]"#), None);

@@ -1,25 +1,26 @@
-//! What a person sees while a run goes on: three lines that are drawn anew on a terminal, else a line from time to time.
-//! All of it goes to standard error, so that what the run prints stays clean. Nobody who reads it is no failure.
+//! The progress display of a run: three lines that are redrawn on a terminal, otherwise a new line every few
+//! seconds. All of it goes to standard error, so that standard output contains only the report. Write errors
+//! are ignored.
 
 use super::report::units::{micros, rate, thousands};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::Write;
 
-/// Seconds from one line to the next where there is no terminal.
+/// Seconds between lines without a terminal.
 const INTERVAL: f64 = 5.0;
-/// Parts that the bar can tell apart.
+/// Resolution of the progress bar.
 const STEPS: u64 = 1_000;
-/// Seconds that the trend shows.
+/// Number of seconds that the trend shows.
 const TREND: usize = 30;
 
-/// Where a run stands.
+/// The current state of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// As in the rows of a report: `connecting`, `settling`, `warmup`, `measuring`, `draining`.
+    /// The phase as in the rows of a report: `connecting`, `settling`, `warmup`, `measuring`, `draining`.
     pub phase: &'static str,
     /// Seconds since the phase began.
     pub elapsed: f64,
-    /// Seconds that the phase takes, if that is known.
+    /// Planned duration of the phase in seconds, if known.
     pub of: Option<f64>,
     /// Connections planned.
     pub planned: u64,
@@ -37,7 +38,7 @@ pub(crate) struct Snapshot {
     pub max: f64,
 }
 
-/// The display of a run. It is gone when it is finished or dropped; lines that were not drawn on a terminal stay.
+/// The display of a run. It disappears when finished or dropped; lines written without a terminal remain.
 #[derive(Debug)]
 pub(crate) struct Progress(Display);
 
@@ -47,7 +48,7 @@ enum Display {
     Lines(Lines),
 }
 
-/// A bar with the state of the connections beside it, a line of rates and one of latency.
+/// A bar with the state of the connections next to it, a line of rates and a line of latency.
 #[derive(Debug)]
 struct Drawn {
     bars: MultiProgress,
@@ -60,11 +61,11 @@ struct Drawn {
 #[derive(Debug, Default)]
 struct Lines {
     phase: &'static str,
-    /// When the last one was written, in seconds of its phase.
+    /// When the last line was written, in seconds since the start of its phase.
     at: f64,
 }
 
-/// The p99 of the last seconds.
+/// The p99 latency of the last seconds.
 #[derive(Debug, Default)]
 struct Trend {
     /// The second of the last value, with its phase.
@@ -73,7 +74,7 @@ struct Trend {
 }
 
 impl Progress {
-    /// Draws if standard error is a terminal that can, in colour unless `NO_COLOR` is set.
+    /// Draws if standard error is a terminal that supports it, in colour unless `NO_COLOR` is set.
     pub fn new() -> Progress {
         let bars = MultiProgress::new();
         if bars.is_hidden() {
@@ -85,7 +86,7 @@ impl Progress {
         Progress(Display::Drawn(Drawn { bars, state, rates, latency, trend: Trend::default() }))
     }
 
-    /// Shows where the run stands; to be called some times per second.
+    /// Shows the current state. To be called several times per second.
     pub fn show(&mut self, snapshot: &Snapshot) {
         match &mut self.0 {
             Display::Drawn(drawn) => {
@@ -99,7 +100,7 @@ impl Progress {
         }
     }
 
-    /// Prints a line that stays.
+    /// Prints a line that remains.
     pub fn note(&mut self, line: &str) {
         match &mut self.0 {
             Display::Drawn(drawn) => {
@@ -111,7 +112,7 @@ impl Progress {
         }
     }
 
-    /// Takes the display away.
+    /// Removes the display.
     pub fn finish(self) {
         if let Display::Drawn(drawn) = self.0 {
             for bar in [drawn.state, drawn.rates, drawn.latency] {
@@ -131,7 +132,7 @@ impl Default for Progress {
 impl Lines {
     fn show(&mut self, snapshot: &Snapshot, to: &mut impl Write) {
         if self.is_due(snapshot) {
-            // `eprintln!` would panic if it is closed or full.
+            // `eprintln!` would panic if standard error is closed or full.
             let _ = writeln!(to, "{}", snapshot.line());
         }
     }
@@ -146,7 +147,7 @@ impl Lines {
 }
 
 impl Trend {
-    /// Takes one value for each second in which something was received.
+    /// Adds a value for each second in which messages were received.
     fn take(&mut self, snapshot: &Snapshot) {
         let second = (snapshot.phase, snapshot.elapsed as u64);
         if second == self.second || snapshot.p99 <= 0.0 {
@@ -159,7 +160,7 @@ impl Trend {
         self.values.push(snapshot.p99);
     }
 
-    /// Bars from zero to the greatest.
+    /// Formats the values as bars, scaled to the largest one.
     fn line(&self) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let greatest = self.values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -169,7 +170,7 @@ impl Trend {
 }
 
 impl Snapshot {
-    /// How much of the phase is done.
+    /// Returns the fraction of the phase that is done.
     fn share(&self) -> f64 {
         let (done, all) = match self.of {
             Some(of) => (self.elapsed, of),
@@ -192,7 +193,7 @@ impl Snapshot {
         text
     }
 
-    /// Empty if the run has had no messages.
+    /// Formats the message rates. Empty if there were no messages yet.
     fn rates(&self) -> String {
         if self.sent_per_second <= 0.0 && self.received_per_second <= 0.0 && self.max <= 0.0 {
             return String::new();
@@ -257,20 +258,20 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_none_of_is_not_mentioned() {
+    fn zero_counts_are_not_shown() {
         let snapshot =
             Snapshot { phase: "connecting", elapsed: 2.5, open: 10, planned: 10, ..Snapshot::default() };
         assert_eq!(snapshot.line(), "connecting 2 s, 10 open");
     }
 
     #[test]
-    fn a_run_that_stands_still_says_so() {
+    fn a_stalled_run_shows_zero_rates() {
         let snapshot = Snapshot { sent_per_second: 0.0, received_per_second: 0.0, ..busy() };
         assert!(snapshot.line().contains("; sent 0/s, received 0/s, lost 12,345; p50"));
     }
 
     #[test]
-    fn the_bar_counts_seconds_or_else_connections() {
+    fn the_bar_shows_seconds_or_else_connections() {
         let share = |of, open| Snapshot { elapsed: 3.0, of, open, planned: 8, ..Snapshot::default() }.share();
         assert_eq!(share(Some(12.0), 8), 0.25);
         assert_eq!(share(Some(2.0), 8), 1.0);
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trend_has_a_bar_for_each_second_and_the_last_ones_only() {
+    fn the_trend_has_one_bar_for_each_of_the_last_seconds() {
         let mut trend = Trend::default();
         let at = |elapsed, p99| Snapshot { phase: "measuring", elapsed, p99, ..Snapshot::default() };
         for (elapsed, p99) in [(1.0, 0.0), (1.1, 10.0), (1.9, 99.0), (2.0, 80.0), (3.0, 40.0)] {
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standard_error_that_is_full_stops_nothing() {
+    fn a_full_standard_error_is_ignored() {
         let mut full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
         assert!(writeln!(full, "a line").is_err());
         Lines::default().show(&busy(), &mut full);

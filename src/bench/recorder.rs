@@ -1,17 +1,17 @@
-//! What one thread has measured. Threads are merged when the run is over.
+//! Measurements of one thread. Those of all threads are merged at the end of the run.
 
 use super::audit::Audit;
 use super::time::Nanos;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
-/// Counts by cause, as people read it.
+/// Counts by cause, in words.
 pub(crate) type Causes = BTreeMap<String, u64>;
 
-/// The longest time that is told apart: an hour.
+/// The longest time recorded exactly: an hour.
 const LONGEST: u64 = 3_600_000_000_000;
 
-/// A distribution of times, to a thousandth.
+/// A distribution of times with three significant digits.
 #[derive(Clone, Debug)]
 pub(crate) struct Times(Histogram<u64>);
 
@@ -20,13 +20,13 @@ pub(crate) struct Times(Histogram<u64>);
 pub(crate) struct ConnectionRecorder {
     /// The first connection of each client.
     pub first: Attempts,
-    /// Connections of clients that had one before.
+    /// Later connections of clients that reconnect.
     pub later: Attempts,
-    /// Connections that were open and ended.
+    /// Open connections that ended, by cause.
     pub lost: Causes,
-    /// What failed because of a limit of the machine that the clients run on.
+    /// Failures caused by limits of the client machine.
     pub client_limits: Causes,
-    /// Open when the run was over.
+    /// Connections open at the end of the run.
     pub open_at_end: u64,
 }
 
@@ -36,77 +36,78 @@ pub(crate) struct Attempts {
     pub begun: u64,
     pub opened: u64,
     pub failed: Causes,
-    /// From when a connection was due until its handshake was answered.
+    /// Time from when a connection was due until its handshake was answered.
     pub handshake: Times,
 }
 
 /// What happened to messages.
 #[derive(Debug, Default)]
 pub(crate) struct MessageRecorder {
-    /// Due by the plan. In a closed loop, sent.
+    /// Messages due by the plan. In a closed loop, messages sent.
     pub planned: u64,
-    /// Taken by the socket.
+    /// Messages accepted by the socket.
     pub sent: u64,
-    /// Of these, no later than [`IN_TIME`] after they were due.
+    /// Messages sent at most [`IN_TIME`] after they were due.
     pub sent_in_time: u64,
     pub unsent: Causes,
-    /// Deliveries that were to come of what was planned.
+    /// Deliveries expected for the planned messages.
     pub expected: u64,
     /// Deliveries, each counted once.
     pub received: u64,
-    /// Not received, though a later one was, so far.
+    /// Messages not received so far although a later one was.
     pub missing: u64,
     pub duplicated: u64,
     pub reordered: u64,
     pub unknown: u64,
-    /// First deliveries to the client that sent the message.
+    /// Deliveries to the client that sent the message, duplicates excluded.
     pub own: u64,
     pub acknowledged: u64,
     /// Deliveries to members of another room.
     pub strayed: u64,
     pub damaged: u64,
     pub rewritten: u64,
-    /// Deliveries that members missed before the first one that they received.
+    /// Deliveries before the first one that a member received.
     pub missed_at_first: u64,
-    /// Answers that did not come within the response timeout.
+    /// Replies that did not arrive within the response timeout.
     pub timed_out: u64,
-    /// In a storm, members whose connection was cut off.
-    pub cut_off: u64,
-    /// Turns of members to leave and come back, and those that did not happen since the last one was still under way.
+    /// In a storm, members whose connection was dropped.
+    pub dropped: u64,
+    /// Planned disconnects of churners, and those skipped because the previous one was still in progress.
     pub departures: u64,
     pub skipped_departures: u64,
-    /// In the measured window: messages sent, deliveries, and bytes of payload of these.
+    /// In the measured window: messages sent, deliveries, and bytes of payload delivered.
     pub window_sent: u64,
     pub window_received: u64,
     pub window_bytes: u64,
-    /// From when measured messages were due until they came.
+    /// Time from when measured messages were due until they arrived.
     pub latency: Times,
-    /// From when they were sent until they came.
+    /// Time from when measured messages were sent until they arrived.
     pub service_time: Times,
-    /// How long messages that never came have been due, or were on the way. These are in the distributions too.
+    /// Waiting times of messages that never arrived, since they were due and since they were sent. The
+    /// distributions include them.
     pub unanswered: Unanswered,
     pub unanswered_service: Unanswered,
-    /// From when messages were due until they were sent.
+    /// Time from when messages were due until they were sent.
     pub lag: Times,
-    /// From a storm until a member's connection was open again.
+    /// Time from a storm until a member was connected again.
     pub back: Times,
-    /// From a storm until a member received what was sent after it.
+    /// Time from a storm until a member received a message sent after it.
     pub served: Times,
-    /// Latencies since they were last taken, for the rows of the report.
+    /// Latencies since the last row of the report.
     pub recent: Times,
-    /// The latency of the delivery that came last.
+    /// The latency of the last delivery.
     pub latest: Nanos,
 }
 
-/// Times that are lower bounds, since what they wait for never came.
+/// Times that are lower bounds, since the awaited event never happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Unanswered {
     pub count: u64,
-    /// The shortest.
+    /// The shortest time.
     pub least: Option<Nanos>,
 }
 
-/// A message is in time that is sent no later than this after it was due.
+/// A message sent at most this long after it was due counts as in time.
 pub(crate) const IN_TIME: Nanos = Nanos::millis(10);
 
 impl Default for Times {
@@ -128,8 +129,8 @@ impl Times {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
-    /// Moves all that was recorded to `other`.
-    pub fn hand_over(&mut self, other: &mut Times) {
+    /// Moves all recorded times to `other`.
+    pub fn move_to(&mut self, other: &mut Times) {
         if !self.0.is_empty() {
             other.add(self);
             self.0.reset();
@@ -150,33 +151,34 @@ impl Unanswered {
 
 impl MessageRecorder {
     pub fn take_over(&mut self, audit: &Audit) {
-        self.received = audit.heard();
+        self.received = audit.received();
         self.missing = audit.missing();
         self.duplicated = audit.duplicated;
         self.reordered = audit.reordered;
         self.unknown = audit.unknown;
     }
 
-    /// A measured message came, `latency` after it was due, of which the client itself took `lag` until it was sent.
+    /// Records that a measured message arrived `latency` after it was due, of which `lag` passed before it
+    /// was sent.
     pub fn answer(&mut self, latency: Nanos, lag: Nanos) {
         self.latency.record(latency);
         self.recent.record(latency);
         self.service_time.record(latency.saturating_sub(lag));
     }
 
-    /// A measured message has not come, `waited` after it was due.
+    /// Records that a measured message has not arrived `waited` after it was due.
     pub fn miss(&mut self, waited: Nanos) {
         self.latency.record(waited);
         self.unanswered.add(waited);
     }
 
-    /// A measured message has not come, at least `waited` after it was sent.
+    /// Records that a measured message has not arrived at least `waited` after it was sent.
     pub fn miss_service(&mut self, waited: Nanos) {
         self.service_time.record(waited);
         self.unanswered_service.add(waited);
     }
 
-    /// Adds what another thread has measured.
+    /// Adds the measurements of another thread.
     pub fn add(&mut self, other: &MessageRecorder) {
         for (own, others) in [
             (&mut self.planned, other.planned),
@@ -194,7 +196,7 @@ impl MessageRecorder {
             (&mut self.rewritten, other.rewritten),
             (&mut self.missed_at_first, other.missed_at_first),
             (&mut self.timed_out, other.timed_out),
-            (&mut self.cut_off, other.cut_off),
+            (&mut self.dropped, other.dropped),
             (&mut self.departures, other.departures),
             (&mut self.skipped_departures, other.skipped_departures),
             (&mut self.window_sent, other.window_sent),
@@ -237,7 +239,7 @@ impl Attempts {
     }
 }
 
-/// Causes that are told apart, since a server may word each one differently.
+/// Largest number of distinct causes: a server may word each one differently.
 const MAX_CAUSES: usize = 64;
 
 pub(crate) fn count(causes: &mut Causes, cause: &str, times: u64) {
@@ -247,7 +249,7 @@ pub(crate) fn count(causes: &mut Causes, cause: &str, times: u64) {
     if let Some(count) = causes.get_mut(cause) {
         *count += times;
     } else {
-        let cause = if causes.len() < MAX_CAUSES { cause } else { "further causes" };
+        let cause = if causes.len() < MAX_CAUSES { cause } else { "other causes" };
         *causes.entry(cause.to_owned()).or_default() += times;
     }
 }
@@ -267,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lag_is_part_of_the_latency_and_not_of_the_service_time() {
+    fn lag_counts_as_latency_but_not_as_service_time() {
         let mut recorder = MessageRecorder::default();
         recorder.answer(Nanos::micros(1_000), Nanos::micros(900));
         assert_eq!(recorder.latency.histogram().max() / 1_000, 1_000);
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_together_are_as_one() {
+    fn measurements_of_threads_are_added() {
         let (mut one, mut other) = (MessageRecorder::default(), MessageRecorder::default());
         for (recorder, latency) in [(&mut one, 5), (&mut other, 7)] {
             recorder.answer(Nanos::micros(latency), Nanos::ZERO);
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_recorded_as_none() {
+    fn a_time_of_zero_is_recorded() {
         let mut recorder = MessageRecorder::default();
         recorder.answer(Nanos::ZERO, Nanos::micros(1));
         assert_eq!((recorder.latency.histogram().len(), recorder.service_time.histogram().max()), (1, 1));

@@ -1,58 +1,58 @@
-//! Why a connection did not open, in a sentence that says what to do where that is known.
+//! Explains why a connection did not open and, where known, what to do.
 
 use crate::ws::handshake::{Refused, ResponseError};
 
-/// Bytes of an answer that are shown.
+/// Number of bytes shown of a response.
 const SHOWN: usize = 60;
 
-/// Why a server's `answer` was not taken.
+/// Explains why the client rejected a server's response.
 pub(crate) fn sentence(error: &ResponseError, answer: &[u8]) -> String {
     match error {
-        ResponseError::Status(refused) => format!("the handshake was answered with {refused}"),
-        ResponseError::Tls => "the server speaks TLS: use wss:// in place of ws://".to_owned(),
+        ResponseError::Status(refused) => format!("the server answered the handshake with {refused}"),
+        ResponseError::Tls => "the server expects TLS: use wss:// instead of ws://".to_owned(),
         ResponseError::Malformed => {
-            format!("the answer to the handshake is not HTTP, it begins {}", start(answer))
+            format!("the response to the handshake is not HTTP; it starts with {}", start(answer))
         }
-        error => format!("the handshake was answered badly: {error}"),
+        error => format!("the handshake failed: {error}"),
     }
 }
 
-/// What may help against a refusal. It is the same for all that are refused alike, so that it needs to be said only once.
+/// Returns advice about a refusal. It is the same for all refusals of one kind, so that it is printed once.
 pub(crate) fn advice(refused: &Refused) -> Option<&'static str> {
     let text = refused.text().unwrap_or_default().to_ascii_lowercase();
-    // What Go, nginx and Apache answer, in this order.
+    // Texts of Go, nginx and Apache, in this order.
     if ["https server", "https port", "ssl-enabled"].iter().any(|part| text.contains(part)) {
-        return Some("the server speaks TLS: use wss:// in place of ws://");
+        return Some("the server expects TLS: use wss:// instead of ws://");
     }
     match refused.status {
-        200..=299 => Some("this is a web server's answer: is the path right?"),
-        300..=399 => Some("use the URL that the server points to, redirects are not followed"),
-        401 => Some("the server wants to know who connects: see --header"),
-        403 => Some("the server does not let everybody in: see --header and --origin"),
-        404 => Some("is the path right?"),
-        429 => Some("the server limits how fast clients come: see --connect-rate"),
-        502 | 504 => Some("a proxy answered that does not reach the server behind it"),
+        200..=299 => Some("this is the response of a web server: check the path"),
+        300..=399 => Some("redirects are not followed: use the URL that the server names"),
+        401 => Some("the server requires authentication: see --header"),
+        403 => Some("the server denies access: see --header and --origin"),
+        404 => Some("check the path"),
+        429 => Some("the server limits how fast clients connect: see --connect-rate"),
+        502 | 504 => Some("a proxy could not reach the server behind it"),
         _ => None,
     }
 }
 
-/// What it means that the server ended or reset a connection when this much of its answer had come. `is_tls` tells whether
-/// the URL is `wss://`.
+/// Explains that the server closed or reset a connection after this much of its response. `is_tls` is true
+/// for a `wss://` URL.
 pub(crate) fn ended_early(is_tls: bool, answer: &[u8]) -> String {
     match (answer, is_tls) {
-        ([], true) => "the server ended the connection and did not answer the handshake".to_owned(),
+        ([], true) => "the server closed the connection without answering the handshake".to_owned(),
         ([], false) => {
-            "the server ended the connection and did not answer the handshake: if it speaks TLS, use wss://"
+            "the server closed the connection without answering the handshake: if it expects TLS, use wss://"
                 .to_owned()
         }
         _ => format!(
-            "the server ended the connection within its answer to the handshake, which begins {}",
+            "the server closed the connection within its response to the handshake, which starts with {}",
             start(answer)
         ),
     }
 }
 
-/// The first bytes of an answer, in quotation marks and printable.
+/// Returns the first bytes of a response in quotes, with special characters escaped.
 fn start(answer: &[u8]) -> String {
     format!("\"{}\"", answer[..answer.len().min(SHOWN)].escape_ascii())
 }
@@ -80,37 +80,34 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_place_of_an_answer_is_told() {
+    fn unexpected_responses_are_explained() {
         for (answer, expected) in [
             (
                 "SSH-2.0-OpenSSH_9\r\n",
-                r#"the answer to the handshake is not HTTP, it begins "SSH-2.0-OpenSSH_9\r\n""#,
+                r#"the response to the handshake is not HTTP; it starts with "SSH-2.0-OpenSSH_9\r\n""#,
             ),
-            ("\x15\x03\x01\x00\x02\x02\x16", "the server speaks TLS: use wss:// in place of ws://"),
+            ("\x15\x03\x01\x00\x02\x02\x16", "the server expects TLS: use wss:// instead of ws://"),
             (
                 "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n\r\n",
-                "the handshake was answered with status 401 Unauthorized (WWW-Authenticate: Bearer)",
+                "the server answered the handshake with status 401 Unauthorized (WWW-Authenticate: Bearer)",
             ),
-            (
-                "HTTP/1.1 101 \r\n\r\n",
-                "the handshake was answered badly: the answer does not upgrade to WebSocket",
-            ),
+            ("HTTP/1.1 101 \r\n\r\n", "the handshake failed: the response does not upgrade to WebSocket"),
         ] {
             assert_eq!(sentence(&error(answer), answer.as_bytes()), expected);
         }
     }
 
     #[test]
-    fn an_early_end_tells_how_far_the_answer_came() {
+    fn a_connection_closed_early_is_explained_with_the_partial_response() {
         assert!(ended_early(false, b"").ends_with("use wss://") && !ended_early(true, b"").contains("wss"));
         let text = ended_early(false, b"HTTP/1.1 101 Swi");
-        assert!(text.ends_with(r#"which begins "HTTP/1.1 101 Swi""#), "{text}");
+        assert!(text.ends_with(r#"which starts with "HTTP/1.1 101 Swi""#), "{text}");
     }
 
     #[test]
-    fn a_refusal_comes_with_what_may_help() {
+    fn refusals_come_with_advice() {
         for (status, body, part) in [
-            ("200 OK", "hello", Some("is the path right?")),
+            ("200 OK", "hello", Some("check the path")),
             ("302 Found", "", Some("redirects are not followed")),
             ("401 Unauthorized", "", Some("--header")),
             ("403 Forbidden", "", Some("--origin")),

@@ -1,8 +1,8 @@
-//! The addresses behind the URLs of a run.
+//! Resolution of the hosts of a run.
 //!
-//! A name may have several addresses, of which some may not be served: at the start all of them are tried at once, and
-//! those that do not answer are left out if others do. A name may also move during a run, so it can be asked for again
-//! while clients go on with what is known ([`Resolver::refresh`]).
+//! A name may have several addresses, some of which may have no server. At the start all of them are tried at
+//! once, and those that do not answer are not used if others do. The addresses of a name may also change
+//! during a run, so it can be resolved again in the background ([`Resolver::refresh`]).
 
 use super::target::Target;
 use super::transport::Transport;
@@ -16,24 +16,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long an address may take to answer, if the name has others.
+/// How long an address may take to answer if the name has others.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a signal is looked for.
+/// How often the interrupt flag is checked.
 const TICK: Duration = Duration::from_millis(20);
-/// A name is not asked for again sooner.
+/// Minimum time between two resolutions of a name.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// For each target of a run, in their order, where to connect to: at least one address.
+/// For each target of a run, in order, the addresses to connect to: at least one.
 pub(crate) type Endpoints = Vec<Vec<SocketAddr>>;
 
-/// Why there are no addresses.
+/// The reason why there are no addresses.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// A signal came first.
+    /// A signal arrived first.
     Interrupted,
-    /// A name has no address, or nobody knows.
+    /// A name has no address, or the lookup failed.
     NotFound(String),
-    /// The source addresses are IPv4 and those of a name IPv6, or the other way round.
+    /// The source addresses are IPv4 and the addresses of a name IPv6, or vice versa.
     OtherFamily(String),
 }
 
@@ -49,14 +49,14 @@ impl fmt::Display for Unresolved {
 type LookUp = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 type CanReach = dyn Fn(IpAddr) -> bool + Send + Sync;
 
-/// Knows the addresses of the targets, and asks for them again.
+/// Holds the addresses of the targets and updates them.
 #[derive(Clone)]
 pub(crate) struct Resolver(Arc<Shared>);
 
 struct Shared {
     look_up: Box<LookUp>,
     can_reach: Box<CanReach>,
-    /// For each target the place of its host.
+    /// For each target, the index of its host.
     targets: Vec<usize>,
     state: Mutex<State>,
 }
@@ -74,15 +74,15 @@ struct State {
 struct Host {
     name: String,
     port: u16,
-    /// All that the name has and that can be reached from the source addresses.
+    /// All addresses of the name that can be reached from the source addresses.
     known: Vec<SocketAddr>,
-    /// Those that clients connect to.
+    /// The addresses that clients connect to.
     used: Vec<SocketAddr>,
 }
 
 impl Resolver {
-    /// Asks the system for the addresses of all targets, for at most `timeout`, and leaves out those that `can_reach`
-    /// denies or that do not answer while others do. With it comes what is worth a warning.
+    /// Resolves all targets within `timeout`. Excludes addresses that `can_reach` rejects, and addresses that
+    /// do not answer if others of the same name do. Returns warnings too.
     pub fn resolve(
         targets: &[Target],
         can_reach: impl Fn(IpAddr) -> bool + Send + Sync + 'static,
@@ -149,13 +149,13 @@ impl Resolver {
         Ok((Resolver(shared), warnings))
     }
 
-    /// The addresses as they are known now.
+    /// Returns the current addresses.
     pub fn endpoints(&self) -> Arc<Endpoints> {
         Arc::clone(&self.0.state().endpoints)
     }
 
-    /// Has names asked for again by a thread of its own, and does not wait for it. It is asked at most every 5 s, and
-    /// never for what is an address itself.
+    /// Resolves names again in a separate thread, without waiting for it. Does nothing within 5 s of the last
+    /// time, or if there are no names to resolve.
     pub fn refresh(&self) {
         let mut state = self.0.state();
         let is_soon = state.asked_at.is_some_and(|at| at.elapsed() < REFRESH_INTERVAL);
@@ -173,7 +173,7 @@ impl Resolver {
         }
     }
 
-    /// What has changed since the start, in sentences; each is told once.
+    /// Returns sentences about changes since the start. Each is returned once.
     pub fn take_notes(&self) -> Vec<String> {
         std::mem::take(&mut self.0.state().notes)
     }
@@ -184,7 +184,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks all hosts up at the same time, each in a thread of its own, since the system cannot be interrupted.
+    /// Looks up all hosts at the same time, each in its own thread, since a lookup cannot be interrupted.
     fn look_up_all(
         self: &Arc<Shared>,
         hosts: &[Host],
@@ -197,7 +197,7 @@ impl Shared {
             thread::Builder::new()
                 .name("resolver".into())
                 .spawn(move || {
-                    // Nobody may wait for it any more.
+                    // The receiver may have given up.
                     let _ = sender.send((place, (shared.look_up)(&host.name, host.port)));
                 })
                 .map_err(|error| Unresolved::NotFound(format!("cannot start a thread: {error}")))?;
@@ -218,7 +218,7 @@ impl Shared {
         Ok(found)
     }
 
-    /// Each address once, and only those that the source addresses reach.
+    /// Returns the addresses that can be reached from the source addresses, without duplicates.
     fn reachable(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut seen = BTreeSet::new();
         found
@@ -232,7 +232,7 @@ impl Shared {
         Arc::new(self.targets.iter().map(|&place| hosts[place].used.clone()).collect())
     }
 
-    /// What a name had is kept if nothing is found now.
+    /// Updates the addresses. A name keeps its addresses if the lookup finds none.
     fn ask_again(&self, mut hosts: Vec<Host>) {
         let before = hosts.clone();
         for host in &mut hosts {
@@ -249,7 +249,12 @@ impl Shared {
             let list = |host: &Host| {
                 host.used.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
             };
-            notes.push(format!("{} has moved from {} to {} during the run", new.name, list(old), list(new)));
+            notes.push(format!(
+                "the address of {} changed from {} to {} during the run",
+                new.name,
+                list(old),
+                list(new)
+            ));
         }
         let mut state = self.state();
         state.is_asking = false;
@@ -261,15 +266,15 @@ impl Shared {
     }
 }
 
-/// What became of an attempt to connect.
+/// The result of an attempt to connect.
 enum Answer {
     Pending(Transport),
     Connected,
     Failed(io::Error),
 }
 
-/// Decides which of the known addresses of each host are used. A connection is made only to those that are not in use yet,
-/// and only if there is a choice, since the server sees it.
+/// Chooses the addresses of each host to use. Connects only to addresses not in use yet, and only if there is
+/// a choice, since the server sees these connections.
 fn choose(hosts: &mut [Host], timeout: Duration, is_over: impl Fn() -> bool) -> Vec<String> {
     let mut attempts: Vec<(usize, SocketAddr)> = Vec::new();
     for (place, host) in hosts.iter().enumerate().filter(|(_, host)| host.known.len() > 1) {
@@ -290,14 +295,14 @@ fn choose(hosts: &mut [Host], timeout: Duration, is_over: impl Fn() -> bool) -> 
         answering.retain(|address| used.contains(address) || is_connected(place, *address));
         *used = if answering.is_empty() { known.clone() } else { answering };
     }
-    let left_out =
+    let excluded =
         attempts.iter().zip(&answers).filter(|((place, address), _)| !hosts[*place].used.contains(address));
-    left_out
+    excluded
         .filter_map(|((place, address), answer)| warning(&hosts[*place].name, address.ip(), answer, timeout))
         .collect()
 }
 
-/// Connects to all at once, and tells what came of it in time.
+/// Connects to all addresses at once and returns the results available at the deadline.
 fn probe(attempts: &[(usize, SocketAddr)], timeout: Duration, is_over: impl Fn() -> bool) -> Vec<Answer> {
     let Ok(mut poll) = Poll::new() else { return Vec::new() };
     let begin = |(index, (_, address)): (usize, &(usize, SocketAddr))| {
@@ -332,7 +337,8 @@ fn probe(attempts: &[(usize, SocketAddr)], timeout: Duration, is_over: impl Fn()
     answers
 }
 
-/// Says that an address is left out. Machines without IPv6, and servers on one address of `localhost`, are usual.
+/// Returns a warning about an address that is not used. Machines without IPv6 and servers on only one address
+/// of `localhost` are common, so these give no warning.
 fn warning(host: &str, address: IpAddr, answer: &Answer, timeout: Duration) -> Option<String> {
     match answer {
         Answer::Connected => None,
@@ -351,7 +357,7 @@ fn warning(host: &str, address: IpAddr, answer: &Answer, timeout: Duration) -> O
     }
 }
 
-/// Whether all servers are in 127/8, so that any address there can be the source of connections to them.
+/// Returns true if all servers are in 127.0.0.0/8, so that any address of it can be a source address.
 pub(crate) fn are_in_127(endpoints: &Endpoints) -> bool {
     endpoints.iter().flatten().all(|address| address.is_ipv4() && address.ip().is_loopback())
 }
@@ -374,7 +380,8 @@ mod tests {
         (listener, address)
     }
 
-    /// Has nobody listen on an address; not even somebody else, as long as the socket lives.
+    /// Returns an address that refuses connections. While the socket exists, no other program can listen on
+    /// it.
     fn refusing() -> (socket2::Socket, SocketAddr) {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -382,7 +389,7 @@ mod tests {
         (socket, address)
     }
 
-    /// An address whose queue of connections is full, so that the next hears nothing.
+    /// Returns an address whose accept queue is full, so that further connections get no answer.
     fn silent() -> (socket2::Socket, Vec<Transport>, SocketAddr) {
         let (socket, address) = refusing();
         socket.listen(0).unwrap();
@@ -402,7 +409,7 @@ mod tests {
         Resolver::with(Box::new(look_up), Box::new(|_| true), &targets(urls), TIMEOUT, &interrupted)
     }
 
-    /// Until a refresh has come to an end.
+    /// Waits until a refresh has finished.
     fn wait(resolver: &Resolver) {
         while resolver.0.state().is_asking {
             thread::sleep(Duration::from_millis(1));
@@ -410,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_taken_as_it_is_and_never_tried() {
+    fn an_ip_address_is_used_without_lookup_or_probe() {
         let (listener, address) = listener("127.0.0.1:0");
         let urls = [format!("ws://{address}/a"), "wss://[::1]".to_owned(), format!("ws://{address}/b")];
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
@@ -420,12 +427,12 @@ mod tests {
         assert_eq!(*resolver.endpoints(), [[address], [v6], [address]]);
         assert!(warnings.is_empty() && !are_in_127(&resolver.endpoints()));
         resolver.refresh();
-        assert!(!resolver.0.state().is_asking, "there is nothing to ask");
+        assert!(!resolver.0.state().is_asking, "there is nothing to resolve");
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
     #[test]
-    fn addresses_that_refuse_or_are_silent_are_left_out_if_others_answer() {
+    fn addresses_that_do_not_answer_are_not_used_if_others_do() {
         let (_listener, answering) = listener("127.0.0.1:0");
         let ((_socket, refusing), (_full, _waiting, silent)) = (refusing(), silent());
         let all = [refusing, answering, silent, answering];
@@ -436,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn if_none_answers_all_are_kept() {
+    fn all_addresses_are_kept_if_none_answers() {
         let ((_a, first), (_b, second)) = (refusing(), refusing());
         let (resolver, warnings) = resolver(move |_, _| Ok(vec![first, second]), &["ws://h"]).unwrap();
         assert_eq!(*resolver.endpoints(), [[first, second]]);
@@ -444,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_ends_the_wait_for_a_name_and_for_an_address() {
+    fn a_signal_interrupts_lookups_and_probes() {
         let (_full, _waiting, silent) = silent();
         let (_other_full, _other_waiting, other) = self::silent();
         let slow = |_: &str, _| {
@@ -467,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn why_there_is_no_address_is_told() {
+    fn errors_explain_why_there_is_no_address() {
         let fails = resolver(|_, _| Err(io::Error::other("no such name")), &["ws://nowhere.example"]);
         let text = "cannot find the host nowhere.example: no such name";
         assert_eq!(fails.err(), Some(Unresolved::NotFound(text.into())));
@@ -497,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_moves_is_followed_and_one_that_is_lost_is_kept() {
+    fn addresses_are_updated_and_kept_if_the_lookup_fails() {
         let (first, second) = ("192.0.2.1:80".parse().unwrap(), "192.0.2.2:80".parse().unwrap());
         let found = Arc::new(Mutex::new(Ok(vec![first])));
         let now = Arc::clone(&found);
@@ -516,15 +523,18 @@ mod tests {
             wait(&resolver);
             assert_eq!(*resolver.endpoints(), [[expected], [expected]]);
         }
-        assert_eq!(resolver.take_notes(), ["h has moved from 192.0.2.1 to 192.0.2.2 during the run"]);
+        assert_eq!(
+            resolver.take_notes(),
+            ["the address of h changed from 192.0.2.1 to 192.0.2.2 during the run"]
+        );
         assert!(resolver.take_notes().is_empty());
         *found.lock().unwrap() = Ok(vec![first]);
         resolver.refresh();
-        assert!(!resolver.0.state().is_asking, "it is not asked so soon");
+        assert!(!resolver.0.state().is_asking, "the last refresh is too recent");
     }
 
     #[test]
-    fn an_address_in_use_is_not_tried_again() {
+    fn an_address_in_use_is_not_probed_again() {
         let ((one, first), (two, second)) = (listener("127.0.0.1:0"), listener("127.0.0.1:0"));
         let (three, third) = listener("127.0.0.1:0");
         let found = Arc::new(Mutex::new(vec![first, second]));
@@ -541,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn only_servers_in_127_can_be_reached_from_there() {
+    fn servers_in_127_are_recognised() {
         for (addresses, expected) in [
             (&["127.0.0.1:1", "127.9.9.9:2"][..], true),
             (&["127.0.0.1:1", "[::1]:1"], false),

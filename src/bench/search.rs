@@ -1,11 +1,12 @@
-//! The highest value at which something holds: by doubling while it holds, then by halving what is between.
+//! A search for the highest value at which a condition holds. It doubles the value while the condition holds,
+//! then bisects.
 
-/// A search for that value.
+/// The state of a search.
 #[derive(Clone, Debug)]
 pub(crate) struct Bisection {
-    /// The highest that held.
+    /// The highest value that held.
     holds: Option<f64>,
-    /// The lowest that did not.
+    /// The lowest value that did not hold.
     fails: Option<f64>,
     start: f64,
     least: f64,
@@ -15,8 +16,8 @@ pub(crate) struct Bisection {
 }
 
 impl Bisection {
-    /// From `start`, between `least` and `most`, until what held and what did not differ by no more than the factor
-    /// `precision`.
+    /// Creates a search from `start`, between `least` and `most`. It ends when the highest value that held
+    /// and the lowest that did not differ by at most the factor `precision`.
     pub fn new(start: f64, least: f64, most: f64, precision: f64) -> Bisection {
         Bisection {
             holds: None,
@@ -29,12 +30,12 @@ impl Bisection {
         }
     }
 
-    /// The same where only whole numbers can be tried.
+    /// Restricts the search to whole numbers.
     pub fn whole(self) -> Bisection {
         Bisection { is_whole: true, ..self }
     }
 
-    /// What to try next; `None` if it is found.
+    /// Returns the next value to try, or `None` at the end of the search.
     pub fn next(&self) -> Option<f64> {
         match (self.holds, self.fails) {
             (None, None) => Some(self.start),
@@ -48,8 +49,8 @@ impl Bisection {
         }
     }
 
-    /// Whether it held with this value.
-    pub fn tell(&mut self, value: f64, held: bool) {
+    /// Records whether the condition held for a value.
+    pub fn record(&mut self, value: f64, held: bool) {
         match held {
             true => self.holds = Some(self.holds.map_or(value, |best| best.max(value))),
             false => self.fails = Some(self.fails.map_or(value, |worst| worst.min(value))),
@@ -69,7 +70,7 @@ mod tests {
     fn find(mut search: Bisection, limit: f64) -> (Option<f64>, usize) {
         let mut tries = 0;
         while let Some(value) = search.next() {
-            search.tell(value, value <= limit);
+            search.record(value, value <= limit);
             tries += 1;
             assert!(tries < 100);
         }
@@ -77,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_range_are_found_too() {
+    fn the_ends_of_the_range_are_found() {
         assert_eq!(found(100.0, 0.0).0, None);
         assert_eq!(found(100.0, f64::INFINITY).0, Some(1e9));
         assert_eq!(found(100.0, 1.0).0, Some(1.0));
     }
 
     #[test]
-    fn whole_numbers_are_found_to_the_last() {
+    fn whole_numbers_are_found_exactly() {
         for limit in 1..100 {
             let search = Bisection::new(7.0, 1.0, 1000.0, 1.0).whole();
             assert_eq!(find(search, f64::from(limit)).0, Some(f64::from(limit)));
@@ -93,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_found_holds_and_a_twentieth_more_does_not(start in 1.0..1e6f64, limit in 1.0..1e8f64) {
+        fn the_result_holds_and_a_slightly_higher_value_does_not(start in 1.0..1e6f64, limit in 1.0..1e8f64) {
             let (best, tries) = found(start, limit);
             let best = best.unwrap();
             prop_assert!(best <= limit && best * 1.06 > limit, "{best}");

@@ -19,21 +19,21 @@ use super::usage::{self, Usage};
 use super::{Failure, progress};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The longest message that a client takes, in bytes.
+/// Length of the longest message that clients accept, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 64 << 20;
-/// With more members, stamps cost a tenth of the CPU of a delivery, and what a wake-up takes is little beside the time that
-/// a server needs to send to all.
+/// Largest number of members for which the kernel stamps arrivals. With more, stamps cost a tenth of the CPU
+/// of a delivery, and the wake-up delay is small compared with the time that a server needs to send to all.
 const SMALL_ROOM: usize = 100;
-/// An audit that needs more memory is announced.
+/// The user is informed of an audit that needs more memory than this, in bytes.
 const MUCH_MEMORY: u64 = 64 << 20;
 
-/// What several runs of a search have in common.
+/// The parts that the runs of a search share.
 pub(crate) struct Session<'a> {
     pub invocation: Invocation,
     pub interrupt: &'a Interrupt,
 }
 
-/// A run that is over.
+/// A finished run.
 pub(crate) struct Finished {
     pub report: Report,
     pub started: SystemTime,
@@ -41,7 +41,7 @@ pub(crate) struct Finished {
     pub load_tester_was_limit: bool,
 }
 
-/// Memory of load tester and server before the first run of several: what a process has once had it mostly keeps.
+/// Memory of load tester and server before the first of several runs, since processes rarely return memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Baseline {
     client: Option<u64>,
@@ -49,7 +49,7 @@ pub(crate) struct Baseline {
 }
 
 impl Session<'_> {
-    /// Runs a scenario once. `baseline` is set by the first of several runs.
+    /// Runs a scenario once. The first of several runs sets `baseline`.
     pub fn run(&self, scenario: &Scenario, baseline: &mut Option<Baseline>) -> Result<Finished, Failure> {
         let common = &scenario.common;
         let preset = common.preset.map(|kind| Preset::of(kind, scenario.is_echo()));
@@ -103,7 +103,7 @@ impl Session<'_> {
         })
     }
 
-    /// How the servers are reached, and what is worth a warning.
+    /// Returns how to connect to the servers, and warnings.
     fn config(
         &self,
         scenario: &Scenario,
@@ -133,7 +133,7 @@ impl Session<'_> {
             false => given,
         };
         sources.check(clients, targets.len()).map_err(Failure::Usage)?;
-        // A file that cannot be read is a mistake also where it is not needed.
+        // A file that cannot be read is an error even if it is not needed.
         let is_tls = targets.iter().any(|target| target.is_tls) || common.cacert.is_some();
         let tls = is_tls.then(|| Tls::new(common.cacert.as_deref(), common.insecure)).transpose();
         let mut headers = common.header.clone();
@@ -179,7 +179,7 @@ impl Baseline {
     }
 }
 
-/// The processes of load tester and server, as far as they can be looked at.
+/// The processes of load tester and server, as far as they can be observed.
 struct Processes {
     server: Option<u32>,
 }
@@ -198,7 +198,7 @@ impl Probe for Processes {
     }
 }
 
-/// Shows how a run goes on, and keeps what is worth a warning.
+/// Shows progress and collects notes for the report.
 struct Display {
     progress: Option<Progress>,
     notes: Vec<String>,
@@ -219,24 +219,25 @@ impl Watch for Display {
     }
 }
 
-/// The audit of order and duplicates has a word for each member and sender.
+/// Checks that there is memory for the audit of order and duplicates, which needs a word per member and
+/// sender.
 fn check_memory(scenario: &Scenario) -> Result<(), Failure> {
     let needed = summary::audit_memory(scenario);
     let shown = bytes(needed as f64);
     if usage::available_memory().is_some_and(|available| needed > available / 2) {
         return Err(Failure::Usage(format!(
-            "the audit of {} connections needs {shown}, more than half of what this machine has: use fewer --senders \
+            "the audit of {} connections needs {shown}, more than half of this machine's free memory: use fewer --senders \
              or fewer connections",
             thousands(scenario.clients() as u64)
         )));
     }
     if needed > MUCH_MEMORY && !scenario.common.reports.quiet {
-        super::output::say(&format!("The audit of order and duplicates needs {shown}."));
+        super::output::print_line(&format!("The audit of order and duplicates needs {shown}."));
     }
     Ok(())
 }
 
-/// Several rooms are the server's: something has to tell it which one is meant.
+/// Checks that the server can learn the room of each client if there are several rooms.
 fn check_rooms(
     scenario: &Scenario,
     config: &ConnectConfig,
@@ -252,7 +253,7 @@ fn check_rooms(
     Err(Failure::Usage("--rooms needs {room} in the URL, --header, --on-open or --message".to_owned()))
 }
 
-/// All cores but one, at least one.
+/// Returns the number of cores less one, at least one.
 fn spare_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-/// Set by the first SIGINT or SIGTERM, which ends the run and still reports. The second ends the program.
+/// Set by the first SIGINT or SIGTERM, which ends the run with a report. The second ends the program.
 pub(crate) struct Interrupt {
     is_set: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
@@ -27,7 +27,7 @@ impl Interrupt {
         &self.is_set
     }
 
-    /// The number of the signal that came, or 0.
+    /// Returns the number of the signal received, or 0.
     pub fn signal(&self) -> i32 {
         self.signal.load(Relaxed) as i32
     }

@@ -1,8 +1,8 @@
 //! The source addresses of clients.
 //!
-//! Each connection from one address to one server takes a port of `net.ipv4.ip_local_port_range`, and ports of connections
-//! that have just ended are not free yet. So more clients need more addresses. Linux takes long to find a free port well
-//! before the last one is taken.
+//! Each connection from one address to one server uses a port of `net.ipv4.ip_local_port_range`, and ports of
+//! recently closed connections are not free yet. More clients therefore need more addresses. Linux becomes
+//! slow at finding a free port well before the last one is used.
 
 use ipnet::IpNet;
 use socket2::{Domain, Socket, Type};
@@ -11,14 +11,14 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Ports of an address if the setting cannot be read: the default of Linux.
+/// Ports per address if the setting cannot be read: the default of Linux.
 const USUAL_PORTS: usize = 28_232;
 /// Clients per address on loopback, where addresses are plentiful.
 const PER_ADDRESS: usize = 10_000;
-/// Up to this many clients, the system chooses the address.
+/// With at most this many clients, the system chooses the address.
 const FEW: usize = 1_000;
 
-/// Addresses taken from one range: enough for more clients than a machine can have.
+/// Largest number of addresses taken from one range: enough for more clients than a machine can have.
 const MAX_OF_RANGE: usize = 4096;
 
 /// The source addresses, which clients use in turn.
@@ -27,17 +27,17 @@ pub(crate) enum Sources {
     /// The system chooses: one address for each server.
     #[default]
     System,
-    /// Given with --source-ip.
+    /// Addresses given with --source-ip.
     Given(Vec<IpAddr>),
-    /// Addresses in 127.0.0.0/8, as many as clients need; none if the system is to choose.
+    /// Addresses in 127.0.0.0/8, as many as the clients need; none if the system chooses.
     Loopback(Vec<IpAddr>),
 }
 
 impl FromStr for Sources {
     type Err = String;
 
-    /// Parses addresses and ranges such as `10.0.0.0/24`, separated by commas. A range stands for its hosts, without the
-    /// network and broadcast addresses.
+    /// Parses addresses and ranges such as `10.0.0.0/24`, separated by commas. A range includes its hosts,
+    /// without the network and broadcast addresses.
     fn from_str(list: &str) -> Result<Sources, String> {
         let mut addresses = Vec::new();
         for element in list.split(',').map(str::trim) {
@@ -49,17 +49,15 @@ impl FromStr for Sources {
         let mut known = HashSet::new();
         addresses.retain(|address| known.insert(*address));
         if addresses.iter().any(|address| address.is_ipv4() != addresses[0].is_ipv4()) {
-            return Err(
-                "source addresses are all IPv4 or all IPv6: the server is reached by one of them".into()
-            );
+            return Err("source addresses must be all IPv4 or all IPv6".into());
         }
         Ok(Sources::Given(addresses))
     }
 }
 
 impl Sources {
-    /// The default if the servers are in 127.0.0.0/8: for few clients the system chooses; else addresses that are unlikely
-    /// to be those of the previous run, whose ports may not be free yet.
+    /// Returns the default for servers in 127.0.0.0/8. For few clients the system chooses; otherwise these
+    /// are addresses that the previous run probably did not use, since its ports may not be free yet.
     pub fn of_loopback(clients: usize, chance: u16) -> Sources {
         if clients <= FEW {
             return Sources::Loopback(Vec::new());
@@ -80,12 +78,12 @@ impl Sources {
         }
     }
 
-    /// Checks that the addresses are of this machine, by binding to them.
+    /// Checks that the addresses belong to this machine, by binding to them.
     pub fn check_own(&self) -> Result<(), String> {
         self.addresses().iter().try_for_each(|address| check_own(*address))
     }
 
-    /// The most clients that ports allow with this many servers; `None` for no limit.
+    /// Returns the largest number of clients that the ports allow for this many servers; `None` for no limit.
     pub fn most_clients(&self, servers: usize) -> Option<usize> {
         self.most_clients_with(servers, ports_per_address())
     }
@@ -110,21 +108,21 @@ impl Sources {
         };
         let needed = clients.div_ceil(servers.max(1)).div_ceil(ports.max(1));
         let known = match self {
-            Sources::Given(addresses) => format!("--source-ip has {}: add some", addresses.len()),
-            _ => "the system takes one: give some of this machine with --source-ip".to_owned(),
+            Sources::Given(addresses) => format!("--source-ip has {}: add more", addresses.len()),
+            _ => "the system uses one: name more addresses of this machine with --source-ip".to_owned(),
         };
         Err(format!(
-            "{clients} connections need {needed} source addresses, one for each {ports} to a server, and {known}, or \
-             open {most} connections at most"
+            "{clients} connections need {needed} source addresses, one per {ports} connections to a server; {known}, or \
+             open at most {most} connections"
         ))
     }
 
-    /// Whether the server can be reached: IPv4 addresses do not reach IPv6 servers, nor the reverse.
+    /// Returns true if the server has the same address family as the source addresses.
     pub fn can_reach(&self, server: IpAddr) -> bool {
         self.addresses().first().is_none_or(|address| address.is_ipv4() == server.is_ipv4())
     }
 
-    /// The address of the client with this number, from 0; `None` if the system is to choose.
+    /// Returns the address of the client with this number, from 0; `None` if the system chooses.
     pub fn for_client(&self, number: usize) -> Option<IpAddr> {
         let addresses = self.addresses();
         addresses.get(number.checked_rem(addresses.len())?).copied()
@@ -145,19 +143,19 @@ fn check_own(address: IpAddr) -> Result<(), String> {
         .and_then(|socket| socket.bind(&endpoint.into()));
     bound.map_err(|error| match error.kind() {
         ErrorKind::AddrNotAvailable => not_own(),
-        _ => format!("connections cannot be made from {address}: {error}"),
+        _ => format!("cannot connect from {address}: {error}"),
     })
 }
 
-/// Connections that ports allow from one address to one server. A few ports are left for other programs and for
-/// connections that have just ended.
+/// Returns the number of connections that ports allow from one address to one server. A few ports are left
+/// for other programs and recently closed connections.
 pub(crate) fn ports_per_address() -> usize {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
     let ports = range.ok().and_then(|text| ports_of(&text)).unwrap_or(USUAL_PORTS);
     (ports - ports / 100).max(1)
 }
 
-/// Parses the number of ports from the system's setting.
+/// Parses the number of ports from the system setting.
 fn ports_of(range: &str) -> Option<usize> {
     let mut ends = range.split_whitespace().map(str::parse::<u16>);
     let (low, high) = (ends.next()?.ok()?, ends.next()?.ok()?);
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_addresses_and_ranges_is_read_in_its_order_and_each_address_once() {
+    fn lists_of_addresses_and_ranges_are_parsed_in_order_without_duplicates() {
         for (list, expected) in [
             ("10.0.0.5", &["10.0.0.5"][..]),
             ("10.0.0.5, 10.0.0.4,10.0.0.5", &["10.0.0.5", "10.0.0.4"]),
@@ -190,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_any_size_is_read_at_once() {
+    fn large_ranges_are_limited() {
         for list in ["10.0.0.0/8", "2001:db8::/32", "::/0"] {
             assert_eq!(list.parse::<Sources>().expect(list).addresses().len(), MAX_OF_RANGE);
         }
     }
 
     #[test]
-    fn what_is_wrong_with_a_list_is_said() {
+    fn errors_in_lists_are_explained() {
         for (list, part) in [
             ("", "\"\" is not an address"),
             ("10.0.0.5,", "\"\" is not an address"),
@@ -213,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_take_addresses_in_turn_as_long_as_there_are_ports() {
+    fn clients_use_addresses_in_turn_as_long_as_there_are_ports() {
         let sources: Sources = "10.0.0.1,10.0.0.2".parse().unwrap();
         let [first, second] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().ok());
         for (number, address) in [(0, first), (1, second), (2, first), (20_001, second)] {
@@ -225,7 +223,7 @@ mod tests {
         assert_eq!(sources.check_with(6_000, 3, 1_000), Ok(()));
         let fault = sources.check_with(2_001, 1, 1_000).unwrap_err();
         assert!(
-            fault.contains("need 3 source addresses") && fault.contains("open 2000 connections at most"),
+            fault.contains("need 3 source addresses") && fault.contains("open at most 2000 connections"),
             "{fault}"
         );
     }
@@ -241,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ports_of_an_address_are_those_that_the_system_allows() {
+    fn the_number_of_ports_is_read_from_the_system_setting() {
         for (range, ports) in [
             ("32768\t60999\n", Some(28_232)),
             ("1024 65535", Some(64_512)),
@@ -256,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_another_machine_is_found_before() {
+    fn addresses_of_other_machines_are_rejected() {
         for own in ["127.0.0.1", "127.0.0.16/30"] {
             assert_eq!(own.parse::<Sources>().expect(own).check_own(), Ok(()), "{own}");
         }
@@ -272,7 +270,7 @@ mod tests {
             let fault = list.parse::<Sources>().expect(list).check_own();
             assert_eq!(fault, Err(format!("{address} is not an address of this machine")));
         }
-        // Where IPv6 is switched off, the sentence is another.
+        // Without IPv6 the error text differs.
         assert!("2001:db8::7".parse::<Sources>().unwrap().check_own().is_err());
     }
 
@@ -289,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_kind_do_not_reach_the_other() {
+    fn addresses_of_one_family_do_not_reach_the_other() {
         let (v4, v6): (IpAddr, IpAddr) = (Ipv4Addr::LOCALHOST.into(), "::1".parse().unwrap());
         let sources: Sources = "10.0.0.1".parse().unwrap();
         assert!(sources.can_reach(v4) && !sources.can_reach(v6));

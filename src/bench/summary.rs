@@ -1,4 +1,4 @@
-//! The report of a run, from what was recorded.
+//! Creates the report of a run from its measurements.
 
 use super::audit::Audit;
 use super::cli::{Action, Scenario};
@@ -16,15 +16,15 @@ use std::time::{Duration, SystemTime};
 /// The settings of a run by the names of their flags.
 pub(crate) type Settings = BTreeMap<String, String>;
 
-/// The command line as reports show it, without secrets.
+/// The command line as shown in reports, without secrets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Invocation {
     pub settings: Settings,
-    /// To repeat the run.
+    /// The command that repeats the run.
     pub command: String,
 }
 
-/// Sums up a run that began at `started`; also whether the load tester was its limit.
+/// Creates the report of a run that started at `started`. Also returns true if the load tester was the limit.
 pub(crate) fn report(
     scenario: &Scenario,
     invocation: Invocation,
@@ -78,7 +78,7 @@ fn signal_name(signal: i32) -> String {
 fn connections(scenario: &Scenario, outcome: &Outcome) -> Connections {
     let recorder = &outcome.connections;
     let Attempts { opened, failed, handshake, .. } = &recorder.first;
-    let comes_back = matches!(scenario.action, Action::Churn { .. } | Action::Storm { .. });
+    let reconnects = matches!(scenario.action, Action::Churn { .. } | Action::Storm { .. });
     Connections {
         planned: scenario.clients() as u64,
         opened: *opened,
@@ -87,7 +87,7 @@ fn connections(scenario: &Scenario, outcome: &Outcome) -> Connections {
         lost: recorder.lost.clone(),
         per_second: per_second(*opened, outcome.connecting),
         handshake: Latency::of(handshake.histogram()),
-        reconnects: comes_back.then(|| Reconnects {
+        reconnects: reconnects.then(|| Reconnects {
             begun: recorder.later.begun,
             opened: recorder.later.opened,
             failed: recorder.later.failed.clone(),
@@ -105,7 +105,7 @@ fn messages(scenario: &Scenario, outcome: &Outcome, window: Nanos) -> Messages {
         .map(|(sample, count)| Other { sample: sample.to_owned(), count })
         .collect();
     if outcome.other.beyond > 0 {
-        other.push(Other { sample: "of further kinds".to_owned(), count: outcome.other.beyond });
+        other.push(Other { sample: "of other kinds".to_owned(), count: outcome.other.beyond });
     }
     Messages {
         planned_rate: scenario.rate(),
@@ -145,7 +145,7 @@ fn latency(times: &Times, unanswered: Unanswered) -> Option<Latency> {
 
 fn recovery(recorder: &MessageRecorder) -> Recovery {
     Recovery {
-        members: recorder.cut_off,
+        members: recorder.dropped,
         back: recorder.back.histogram().len(),
         served: recorder.served.histogram().len(),
         until_back: Latency::of(recorder.back.histogram()),
@@ -153,12 +153,12 @@ fn recovery(recorder: &MessageRecorder) -> Recovery {
     }
 }
 
-/// What a process used between two readings.
+/// The resource usage of a process between two readings.
 struct Used {
     user: f64,
     system: f64,
     cpu: Duration,
-    /// Shares of the time for which the busiest thread ran and waited for a core.
+    /// Shares of the time that the busiest thread ran and waited for a core.
     busiest_thread: Option<f64>,
     waited: Option<f64>,
 }
@@ -202,7 +202,7 @@ fn client(scenario: &Scenario, outcome: &Outcome) -> Client {
     }
 }
 
-/// Bytes that the audit of a scenario needs.
+/// Returns the memory that the audit of a scenario needs, in bytes.
 pub(crate) fn audit_memory(scenario: &Scenario) -> u64 {
     match scenario.room() {
         Some(room) => Audit::memory(scenario.clients(), room.senders),
@@ -235,7 +235,7 @@ fn server(pid: u32, outcome: &Outcome) -> Server {
     }
 }
 
-/// Microseconds each.
+/// Returns the microseconds per item.
 fn per(time: Duration, count: u64) -> Option<f64> {
     (count > 0).then(|| time.as_secs_f64() * 1e6 / count as f64)
 }

@@ -3,23 +3,23 @@
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-const NO_SCHEME: &str = "it does not begin with ws:// or wss://";
+const NO_SCHEME: &str = "it does not start with ws:// or wss://";
 
-/// A server, and a path on it.
+/// A server and a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// The URL as written.
     pub url: String,
     /// Whether the scheme is `wss`.
     pub is_tls: bool,
-    /// The name or address to look up, which a certificate has to name: in lower case, without brackets. An IPv6 address
-    /// may have a zone, as in `fe80::1%eth0`, but only without TLS.
+    /// The name or address to look up and to verify in the certificate: in lower case, without brackets. An
+    /// IPv6 address may have a zone, as in `fe80::1%eth0`, but only without TLS.
     pub host: String,
     /// The value of the `Host` field: without a zone, and without the scheme's default port.
     pub authority: String,
     /// Path and query as written, with placeholders in braces; `/` if there are none.
     pub path: String,
-    /// The scheme's default port if the URL has none.
+    /// The port; the scheme's default if the URL has none.
     pub port: u16,
 }
 
@@ -35,11 +35,11 @@ impl FromStr for Target {
     }
 }
 
-/// What is wrong with a URL. The command line shows the URL itself.
+/// An error in a URL. The command line shows the URL itself.
 enum Fault {
-    /// The form is wrong. The message adds the right form.
+    /// The form is wrong. The right form is appended to the message.
     Form(&'static str),
-    /// A sentence that already says what to write.
+    /// A sentence that already explains what to write.
     WithAdvice(String),
 }
 
@@ -61,20 +61,20 @@ fn parse(url: &str) -> Result<Target, Fault> {
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if authority.contains('@') {
         return Err(Fault::WithAdvice(
-            "a URL takes no user name and password: give them with -H 'Authorization: Basic …' (the … is the output \
+            "user names and passwords are not allowed in the URL: use -H 'Authorization: Basic …' (the … is the output \
              of printf USER:PASSWORD | base64)"
                 .to_owned(),
         ));
     }
     if !authority.is_ascii() {
         return Err(Fault::WithAdvice(
-            "a host has ASCII letters only: write the encoded form of its name, as in ws://xn--bcher-kva.example for \
+            "host names must be ASCII: write the encoded form, as in ws://xn--bcher-kva.example for \
              bücher.example (the command idn2 prints it)"
                 .to_owned(),
         ));
     }
     if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("spaces and what is not ASCII have to be percent-encoded (a space is %20)".into());
+        return Err("spaces and non-ASCII characters must be percent-encoded (a space is %20)".into());
     }
     if rest.contains('#') {
         return Err("a WebSocket URL has no fragment (# in a path is %23)".into());
@@ -91,7 +91,8 @@ fn parse(url: &str) -> Result<Target, Fault> {
     };
     if is_tls && host.zone.is_some() {
         return Err(Fault::WithAdvice(
-            "no certificate is for an address with a zone: write a name of the server, or ws://".to_owned(),
+            "certificates are not issued for addresses with a zone: use a name of the server, or ws://"
+                .to_owned(),
         ));
     }
     Ok(Target {
@@ -110,7 +111,7 @@ fn parse_port(digits: &str) -> Option<u16> {
 }
 
 struct Host {
-    /// Without brackets.
+    /// The name or address, without brackets.
     name: String,
     is_v6: bool,
     /// The interface of a link-local address (RFC 6874).
@@ -127,22 +128,22 @@ impl Host {
         }
         if text.contains(['{', '}']) {
             return Err(Fault::WithAdvice(
-                "{client} and {room} can be in the path and the query, not in the host or port; several servers are \
-                 several URLs"
+                "{client} and {room} are allowed in the path and the query, not in the host or port; for several servers, \
+                 give several URLs"
                     .to_owned(),
             ));
         }
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
-            return Err("the host is not a name, nor an IPv4 address, nor an IPv6 address in brackets".into());
+            return Err("the host is not a name, an IPv4 address or an IPv6 address in brackets".into());
         }
         Ok(Host { name: text.to_ascii_lowercase(), is_v6: false, zone: None })
     }
 
     fn parse_v6(text: &str) -> Result<Host, Fault> {
-        const NO_ADDRESS: &str = "there is no IPv6 address in the brackets";
+        const NO_ADDRESS: &str = "the brackets do not contain an IPv6 address";
         let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(NO_ADDRESS)?;
         let (address, zone) = match inner.split_once('%') {
-            // `%25eth0` (RFC 6874), or `%eth0`, which is common.
+            // `%25eth0` (RFC 6874), or the common form `%eth0`.
             Some((address, zone)) => (address, Some(zone.strip_prefix("25").unwrap_or(zone))),
             None => (inner, None),
         };
@@ -153,7 +154,7 @@ impl Host {
         };
         if address.is_unicast_link_local() != zone.is_some() || !zone.is_none_or(is_interface) {
             return Err(Fault::WithAdvice(
-                "a link-local IPv6 address, and no other, needs its interface: write [fe80::1%25eth0]"
+                "only link-local IPv6 addresses have an interface, and they need one: write [fe80::1%25eth0]"
                     .to_owned(),
             ));
         }
@@ -173,13 +174,13 @@ impl Host {
 }
 
 impl Target {
-    /// The URL without its query, which may hold a secret.
+    /// Returns the URL without its query, which may contain a secret.
     pub fn shown(&self) -> String {
         shown(&self.url)
     }
 }
 
-/// A URL without its query and user information, which may hold a secret.
+/// Returns a URL without its query and user information, which may contain secrets.
 pub(crate) fn shown(url: &str) -> String {
     let (rest, query) = url.split_once('?').map_or((url, ""), |(rest, _)| (rest, "?…"));
     let authority = rest.find("://").map_or(0, |at| at + 3);
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_apart() {
+    fn urls_are_parsed() {
         let table = [
             ("ws://example.com", "example.com", "example.com", 80, "/"),
             ("wss://example.com", "example.com", "example.com", 443, "/"),
@@ -225,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_url_is_said() {
+    fn errors_in_urls_are_explained() {
         let table = [
-            ("", "does not begin"),
-            ("example.com:80/chat", "does not begin"),
-            ("ws:example.com", "does not begin"),
-            ("ftp://example.com", "does not begin"),
+            ("", "does not start"),
+            ("example.com:80/chat", "does not start"),
+            ("ws:example.com", "does not start"),
+            ("ftp://example.com", "does not start"),
             ("http://example.com", "is ws, not http"),
             ("https://example.com", "is wss, not https"),
             ("ws://", "host is missing"),
@@ -243,7 +244,7 @@ mod tests {
             ("ws://example.com:http", "port"),
             ("ws://::1:80", "IPv6 address in brackets"),
             ("ws://[::1]80", "port"),
-            ("ws://[::1", "no IPv6 address in the brackets"),
+            ("ws://[::1", "brackets do not contain an IPv6 address"),
             ("ws://::1]", "brackets"),
             ("ws://[example.com]", "brackets"),
             ("ws://[127.0.0.1]", "brackets"),
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_in_a_url_is_told_with_what_to_write() {
+    fn errors_in_urls_advise_what_to_write() {
         for (url, advice) in [
             ("ws://user@example.com", "-H 'Authorization: Basic …'"),
             ("ws://user:secret@example.com/", "-H 'Authorization: Basic …'"),
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_secret_is_not_shown() {
+    fn secrets_in_urls_are_not_shown() {
         for (url, expected) in [
             ("ws://h/a", "ws://h/a"),
             ("ws://h/a?token=b", "ws://h/a?…"),

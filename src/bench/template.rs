@@ -1,9 +1,9 @@
-//! Templates of messages: text with placeholders.
+//! Message templates: text with placeholders.
 
 use super::marker::{Marker, Tag};
 use std::str::FromStr;
 
-/// Text with placeholders.
+/// A text with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     parts: Vec<Part>,
@@ -14,20 +14,20 @@ enum Part {
     Text(String),
     /// The marker, padded to a size.
     Id,
-    /// When the message was due, in milliseconds since the run began.
+    /// The due time of the message, in milliseconds since the start of the run.
     Time,
     /// The number of the client.
     Client,
     /// The number of the client's room.
     Room,
-    /// This many random letters, which are the same whenever the message is written.
+    /// This many random letters, the same each time the message is written.
     Random(usize),
 }
 
-/// The most random letters of one placeholder.
-const MOST_RANDOM: usize = 1 << 20;
+/// Largest number of random letters per placeholder.
+const MAX_RANDOM: usize = 1 << 20;
 
-/// The numbers of a client and of its room.
+/// The numbers of a client and its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Speaker {
     /// Unique among the clients of all threads and, with --client-offset, of all machines.
@@ -37,7 +37,7 @@ pub(crate) struct Speaker {
 }
 
 impl Template {
-    /// Parses text, with or without `{id}`. Braces around anything else are text.
+    /// Parses text with or without `{id}`. Braces around other text are kept as text.
     pub fn new(text: &str) -> Template {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -45,7 +45,7 @@ impl Template {
             let place = after.split_once('}').and_then(|(name, after)| Some((part(name)?, after)));
             let (literal, part, after) = match place {
                 Some((part, after)) => (before, Some(part), after),
-                // A brace of the message's own, as in JSON.
+                // A brace of the message itself, as in JSON.
                 None => (&rest[..=before.len()], None, after),
             };
             append(&mut parts, literal);
@@ -56,28 +56,28 @@ impl Template {
         Template { parts }
     }
 
-    /// Whether the messages carry a marker.
+    /// Returns true if the messages contain a marker.
     pub fn has_id(&self) -> bool {
         self.parts.contains(&Part::Id)
     }
 
-    /// Whether the messages name their room.
+    /// Returns true if the messages contain the number of their room.
     pub fn names_room(&self) -> bool {
         self.parts.contains(&Part::Room)
     }
 
-    /// Parses text that is not a message: it may have neither `{id}` nor `{time}`.
+    /// Parses text that is not a message. It must not contain `{id}` or `{time}`.
     pub fn plain(text: &str) -> Result<Template, String> {
         let template = Template::new(text);
         if template.parts.iter().any(|part| matches!(part, Part::Id | Part::Time)) {
             return Err(
-                "{id} and {time} belong to a --message: here are {client}, {room} and {random:N}".to_owned()
+                "{id} and {time} belong to a --message: here only {client}, {room} and {random:N} are allowed".to_owned()
             );
         }
         Ok(template)
     }
 
-    /// The template with its text as `…`, since it may hold a secret. Placeholders are kept.
+    /// Returns the placeholders, with all text replaced by `…`, since it may contain secrets.
     pub fn masked(&self) -> String {
         let shown = |part: &Part| match part {
             Part::Text(_) => "…".to_owned(),
@@ -90,9 +90,9 @@ impl Template {
         self.parts.iter().map(shown).collect()
     }
 
-    /// Appends the message of a speaker with this marker, which is padded to `size` bytes. Returns the offset of the first
-    /// marker in the message; without one, the message's length. `seed` is the run's: the same seed, sender and number
-    /// give the same message.
+    /// Appends the message of a speaker with this marker, padded to `size` bytes. Returns the offset of the
+    /// first marker in the message, or its length if there is none. Messages with the same seed, sender and
+    /// number are equal.
     pub fn write(
         &self,
         speaker: Speaker,
@@ -120,10 +120,10 @@ impl Template {
         id_offset.unwrap_or(out.len() - begin)
     }
 
-    /// Appends text that is not a message, such as the value of a header field: the same for the same client and seed.
-    /// [`Template::plain`] refuses `{time}` and `{id}`; here they become 0 and nothing.
+    /// Appends text that is not a message, such as the value of a header field. It is equal for the same
+    /// client and seed. `{time}` and `{id}`, which [`Template::plain`] rejects, become 0 and nothing.
     pub fn write_plain(&self, speaker: Speaker, seed: u64, out: &mut Vec<u8>) {
-        // Not the random letters of messages.
+        // Differs from the random letters of messages.
         let random = !seed ^ mix(speaker.client as u64);
         for (place, part) in self.parts.iter().enumerate() {
             part.write_plain(speaker, random.wrapping_add(place as u64), out);
@@ -152,7 +152,7 @@ impl FromStr for Template {
         if template.has_id() {
             return Ok(template);
         }
-        Err("a message needs {id}, by which it is recognised when it comes back".to_owned())
+        Err("a message needs {id}, which identifies it when it is received".to_owned())
     }
 }
 
@@ -164,7 +164,7 @@ fn part(name: &str) -> Option<Part> {
         "room" => Some(Part::Room),
         _ => {
             let len = name.strip_prefix("random:")?.parse().ok()?;
-            (len <= MOST_RANDOM).then_some(Part::Random(len))
+            (len <= MAX_RANDOM).then_some(Part::Random(len))
         }
     }
 }
@@ -177,7 +177,7 @@ fn append(parts: &mut Vec<Part>, literal: &str) {
     }
 }
 
-/// Letters from SplitMix64.
+/// Appends random letters from SplitMix64.
 fn write_random(seed: u64, len: usize, out: &mut Vec<u8>) {
     let mut state = mix(seed);
     let end = out.len() + len;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled_in_and_other_braces_are_kept() {
+    fn placeholders_are_replaced_and_other_braces_kept() {
         let template: Template =
             r#"{"a":{"b":"{id}"},"c":[{client},{room}],"t":{time},"n":{},"r":"{random:3}"}"#.parse().unwrap();
         let text = written(&template, 0);
@@ -239,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn the_marker_is_filled_up_to_the_size() {
+    fn the_marker_is_padded_to_the_size() {
         assert_eq!(id().len(), LENGTH);
         assert_eq!(written(&Template::new("{id}"), 64), format!("{:.<64}", id()));
         assert_eq!(written(&Template::new(r#"["{id}"]"#), 40), format!(r#"["{:.<40}"]"#, id()));
     }
 
     #[test]
-    fn a_message_that_could_not_be_known_again_is_refused() {
+    fn a_message_without_id_is_rejected() {
         for wrong in ["", "hello", "{ID}", "{time}", "{id"] {
             assert!(wrong.parse::<Template>().is_err(), "{wrong}");
         }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_first_marker_begins_is_told() {
+    fn writing_returns_the_offset_of_the_first_marker() {
         for (text, offset) in
             [("{id}", 0), (r#"["{client}{id}{id}"]"#, 3), ("{random:70}{id}", 70), ("none", 4)]
         {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn random_letters_are_those_of_the_seed_the_message_and_the_place() {
+    fn random_letters_depend_on_seed_message_and_position() {
         let template = Template::new("{random:12}");
         let of = |seed, sender, number| {
             let mut out = Vec::new();
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_message_has_the_places_of_its_client() {
+    fn plain_text_contains_the_numbers_of_its_client() {
         let template = Template::plain("user-{client} {room} {random:8}").unwrap();
         let text = plain(&template, 12, SEED);
         assert!(text.starts_with("user-12 3 ") && text.len() == 18, "{text}");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_template_keeps_its_places_alone() {
+    fn a_masked_template_keeps_only_placeholders() {
         for (text, masked) in [
             ("{id}", "{id}"),
             ("secret", "…"),

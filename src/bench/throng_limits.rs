@@ -1,4 +1,4 @@
-//! What throng's chat says of its limits, held against a plan.
+//! Compares the limits in the greeting of a throng chat with the plan of a run.
 
 use super::cli::Scenario;
 use super::report::units::short;
@@ -9,7 +9,7 @@ struct Welcome {
     limits: Limits,
 }
 
-/// A limit of 0 is none.
+/// The limits of the server. 0 means no limit.
 #[derive(Deserialize)]
 struct Limits {
     #[serde(default)]
@@ -18,7 +18,7 @@ struct Limits {
     rate: f64,
 }
 
-/// What of a plan the server that greets like this will refuse.
+/// Returns warnings about the parts of the plan that a server with this greeting will reject.
 pub(crate) fn conflicts(scenario: &Scenario, greeting: &[u8]) -> Vec<String> {
     let Ok(Welcome { limits }) = serde_json::from_slice(greeting) else { return Vec::new() };
     let mut conflicts = Vec::new();
@@ -27,7 +27,7 @@ pub(crate) fn conflicts(scenario: &Scenario, greeting: &[u8]) -> Vec<String> {
         let each = room.rate / senders.min(scenario.common.connections) as f64;
         if limits.rate > 0.0 && each > limits.rate {
             conflicts.push(format!(
-                "The server accepts {} messages a second from each connection, and this run sends {}. Start throng with \
+                "The server accepts {} messages per second from each connection, but this run sends {}. Start throng with \
                  --rate 0, or use more --senders.",
                 short(limits.rate),
                 short(each)
@@ -39,7 +39,7 @@ pub(crate) fn conflicts(scenario: &Scenario, greeting: &[u8]) -> Vec<String> {
         && message.size > limits.text
     {
         conflicts.push(format!(
-            "The server accepts texts of up to {} bytes, and --size is {}. Start throng with a greater --max-text.",
+            "The server accepts texts of up to {} bytes, but --size is {}. Start throng with a larger --max-text.",
             limits.text, message.size
         ));
     }

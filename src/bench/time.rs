@@ -1,19 +1,19 @@
-//! Points and lengths of time as the load tester counts them: nanoseconds, in one word each.
+//! Points in time and durations, in nanoseconds, stored in one word each.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time: nanoseconds since the run began.
+/// A point in time: nanoseconds since the start of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(u64);
 
-/// A length of time in nanoseconds.
+/// A duration in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Nanos(u64);
 
 impl Time {
     pub const ZERO: Time = Time(0);
-    /// Later than any run lasts.
+    /// Later than the end of any run.
     pub const NEVER: Time = Time(u64::MAX);
 
     pub const fn from_nanos(nanos: u64) -> Time {
@@ -28,7 +28,7 @@ impl Time {
         self.0 as f64 / 1e9
     }
 
-    /// How long `earlier` is ago; zero if it is not.
+    /// Returns the time since `earlier`, or zero if that is in the future.
     pub const fn since(self, earlier: Time) -> Nanos {
         Nanos(self.0.saturating_sub(earlier.0))
     }
@@ -71,7 +71,7 @@ impl Nanos {
 }
 
 impl From<Duration> for Nanos {
-    /// A length of more than 584 years becomes that.
+    /// Converts a duration. Limited to 584 years, the largest value.
     fn from(duration: Duration) -> Nanos {
         Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
     }

@@ -1,4 +1,4 @@
-//! What a process on this machine has used so far, as Linux tells it.
+//! The resource usage of processes, from Linux's /proc.
 
 use super::report::Machine;
 use std::fs;
@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
     pub threads: Vec<Thread>,
-    /// CPU seconds of all threads outside and inside the kernel, in steps of 10 ms.
+    /// CPU seconds of all threads outside and inside the kernel, with a resolution of 10 ms.
     pub user: f64,
     pub system: f64,
-    /// Bytes in memory, and the most that there were.
+    /// Current and peak memory in bytes (resident set).
     pub memory: u64,
     pub memory_peak: u64,
 }
 
-/// What a thread has had of the processors.
+/// The CPU time of a thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Thread {
     pub id: u32,
     /// How long it ran.
     pub cpu: Duration,
-    /// How long it could have run while others did.
+    /// How long it was ready while others ran.
     pub waited: Duration,
 }
 
@@ -40,19 +40,20 @@ impl Usage {
         };
         Ok(Usage {
             threads: threads(pid)?,
-            user: user / TICKS_A_SECOND,
-            system: system / TICKS_A_SECOND,
+            user: user / TICKS_PER_SECOND,
+            system: system / TICKS_PER_SECOND,
             memory: memory("VmRSS:").ok_or_else(|| unreadable("status"))?,
             memory_peak: memory("VmHWM:").ok_or_else(|| unreadable("status"))?,
         })
     }
 
-    /// CPU time of all threads, to the nanosecond.
+    /// Returns the CPU time of all threads, in nanoseconds.
     pub fn cpu(&self) -> Duration {
         self.threads.iter().map(|thread| thread.cpu).sum()
     }
 
-    /// The thread that has used or wanted the most CPU time since `before`, and what it has had since then.
+    /// Returns the thread that has used or waited for the most CPU time since `before`, with its times since
+    /// then.
     pub fn busiest_thread_since(&self, before: &Usage) -> Option<Thread> {
         let since = |thread: &Thread| {
             let then = before.threads.iter().find(|other| other.id == thread.id);
@@ -64,11 +65,11 @@ impl Usage {
     }
 }
 
-/// `USER_HZ`, which is 100 on every Linux there is.
-const TICKS_A_SECOND: f64 = 100.0;
+/// `USER_HZ`, which is 100 on all Linux systems.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 fn unreadable(name: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, format!("/proc/PID/{name} is not as it was expected"))
+    Error::new(ErrorKind::InvalidData, format!("/proc/PID/{name} has an unexpected format"))
 }
 
 fn threads(pid: u32) -> std::io::Result<Vec<Thread>> {
@@ -92,7 +93,7 @@ fn threads(pid: u32) -> std::io::Result<Vec<Thread>> {
     Ok(threads)
 }
 
-/// For how long a CPU quota has kept the process's control group from running, if it has one.
+/// Returns how long a CPU quota has throttled the process's control group, if there is a quota.
 pub(crate) fn throttled() -> Option<Duration> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -103,14 +104,14 @@ pub(crate) fn throttled() -> Option<Duration> {
     line.trim().parse().ok().map(Duration::from_micros)
 }
 
-/// Bytes that the machine can give to programs without swapping.
+/// Returns the memory available without swapping, in bytes.
 pub(crate) fn available_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
 }
 
-/// What this program runs on.
+/// Returns a description of this machine.
 pub(crate) fn machine() -> Machine {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let after = |text: &str, name: &str| {
@@ -126,7 +127,7 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
-/// How long it takes to ask the clock.
+/// Measures the time to read the clock.
 pub(crate) fn clock_cost() -> Duration {
     const ASKED: u32 = 10_000;
     let begin = Instant::now();
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_thread_shows() {
+    fn the_cpu_time_of_a_busy_thread_is_measured() {
         let before = Usage::of(std::process::id()).unwrap();
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_millis(50) {
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_not_there_is_an_error() {
+    fn a_missing_process_is_an_error() {
         assert!(Usage::of(u32::MAX).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the figures of a run are the server's, and what a reader has to know before any of them.
+//! Decides whether the figures of a run describe the server, and collects warnings for the reader.
 
 use super::cli::{Action, Scenario};
 use super::recorder::{IN_TIME, total};
@@ -8,15 +8,15 @@ use super::run::Outcome;
 use super::workload::LATE;
 use std::time::Duration;
 
-/// A thread that runs, or waits for a core, for a greater share of the time cannot be trusted to be in time.
+/// A thread that runs or waits for a core for a larger share of the time cannot be trusted to send in time.
 const BUSY: f64 = 0.9;
-/// The share of the planned messages that have to be sent in time.
+/// Share of the planned messages that must be sent in time.
 const IN_PLAN: f64 = 0.99;
-/// A thread of the load tester that did not run for longer saw messages come late.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// The share of the time for which a CPU quota may hold back the load tester.
+/// Longest acceptable pause of a load tester's thread. Messages seem to arrive late after a longer one.
+const MAX_PAUSE: Duration = Duration::from_millis(250);
+/// Share of the time that a CPU quota may throttle the load tester.
 const THROTTLED: f64 = 0.01;
-/// The share of clients that may be greeted late before the reader is told.
+/// Share of clients that may be greeted late without a warning.
 const LATE_GREETINGS: f64 = 0.05;
 
 /// Sentences about a run.
@@ -30,13 +30,13 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
-    /// Why the figures are not the server's.
+    /// Returns why the figures do not describe the server.
     pub fn invalid(&self) -> Vec<String> {
         self.load_tester.iter().chain(&self.plan).cloned().collect()
     }
 }
 
-/// Judges a run by what was recorded and by its report.
+/// Judges a run by its measurements and its report.
 pub(crate) fn judge(scenario: &Scenario, outcome: &Outcome, report: &Report) -> Judgement {
     let mut judgement = Judgement::default();
     judgement.load_tester(outcome, report);
@@ -51,7 +51,7 @@ pub(crate) fn judge(scenario: &Scenario, outcome: &Outcome, report: &Report) -> 
 }
 
 impl Judgement {
-    /// Limits of the machine that the load tester runs on.
+    /// Checks limits of the machine that the load tester runs on.
     fn load_tester(&mut self, outcome: &Outcome, report: &Report) {
         let client = &report.client;
         let (ran, waited) = (client.busiest_thread.unwrap_or(0.0), client.waited.unwrap_or(0.0));
@@ -65,19 +65,19 @@ impl Judgement {
         }
         if client.busiest_thread.is_none() && report.seconds > 0.0 {
             self.warnings.push(
-                "The CPU time of the load tester cannot be read here, so the report cannot tell whether it kept up."
+                "The CPU time of the load tester cannot be read here, so it is unknown whether the load tester kept up."
                     .to_owned(),
             );
         }
         if client.throttled.is_some_and(|throttled| throttled > THROTTLED * report.seconds) {
             self.load_tester.push(format!(
-                "A CPU quota held back the load tester for {}.",
+                "A CPU quota throttled the load tester for {}.",
                 micros(client.throttled.unwrap_or(0.0) * 1e6)
             ));
         }
-        if client.paused > LONGEST_PAUSE.as_secs_f64() {
+        if client.paused > MAX_PAUSE.as_secs_f64() {
             self.load_tester.push(format!(
-                "The load tester was paused for {}, so that latencies include its own pause.",
+                "The load tester was paused for {}, so latencies include its own pause.",
                 micros(client.paused * 1e6)
             ));
         }
@@ -87,7 +87,7 @@ impl Judgement {
         }
     }
 
-    /// Whether the plan was carried out.
+    /// Checks whether the plan was carried out.
     fn plan(&mut self, scenario: &Scenario, outcome: &Outcome) {
         let recorder = &outcome.messages;
         if recorder.planned == 0 {
@@ -103,18 +103,18 @@ impl Judgement {
             return;
         }
         let planned = thousands(recorder.planned);
-        let mut is_told = false;
+        let mut is_reported = false;
         for (cause, messages) in &recorder.unsent {
             if *messages as f64 > (1.0 - IN_PLAN) * recorder.planned as f64 || cause.contains("not connected")
             {
-                is_told = true;
+                is_reported = true;
                 let messages = thousands(*messages);
                 let invalid = if cause == LATE { &mut self.load_tester } else { &mut self.plan };
                 invalid.push(format!("{messages} of {planned} planned messages were not sent: {cause}."));
             }
         }
         let in_time = recorder.sent_in_time.min(recorder.sent);
-        if !is_told && (in_time as f64) < IN_PLAN * recorder.planned as f64 {
+        if !is_reported && (in_time as f64) < IN_PLAN * recorder.planned as f64 {
             let late = thousands(recorder.planned - in_time);
             let bound = micros(IN_TIME.get() as f64 / 1e3);
             let has_depth = matches!(scenario.action, Action::Echo { depth: Some(_), .. });
@@ -128,7 +128,7 @@ impl Judgement {
 
     fn connections(&mut self, scenario: &Scenario, outcome: &Outcome, report: &Report) {
         if let Some(signal) = &report.interrupted {
-            self.warnings.push(format!("The run was ended early by {signal}."));
+            self.warnings.push(format!("{signal} ended the run early."));
         }
         let connections = &report.connections;
         let missing = connections.planned.saturating_sub(connections.opened);
@@ -138,12 +138,12 @@ impl Judgement {
         }
         let lost = total(&connections.lost);
         if lost > 0 && matches!(scenario.action, Action::Connect) {
-            self.warnings.push(format!("{} connections were lost while they were held.", thousands(lost)));
+            self.warnings.push(format!("{} open connections were lost.", thousands(lost)));
         }
         let skipped = outcome.messages.skipped_departures;
         if skipped > 0 {
             self.warnings.push(format!(
-                "{} of {} times a member did not leave, since it was still connecting or closing.",
+                "{} of {} times a member did not leave, because it was still connecting or closing.",
                 thousands(skipped),
                 thousands(outcome.messages.departures)
             ));
@@ -152,7 +152,7 @@ impl Judgement {
             && server.memory_after.is_none()
         {
             self.warnings.push(format!(
-                "Process {} (--server-pid) is not there or ended during the run: figures of the server are missing.",
+                "Process {} (--server-pid) does not exist or ended during the run: figures of the server are missing.",
                 server.pid
             ));
         }
@@ -171,27 +171,27 @@ impl Judgement {
     fn deliveries(&mut self, scenario: &Scenario, outcome: &Outcome, report: &Report) {
         let recorder = &outcome.messages;
         let is_room = scenario.room().is_some();
-        if is_room && !outcome.sender_hears {
+        if is_room && !outcome.sender_receives {
             self.warnings.push(
                 "The server does not send a message to its sender. These deliveries are not expected."
                     .to_owned(),
             );
         }
-        if is_room && recorder.received > 0 && recorder.own == recorder.received && outcome.hearers > 1 {
+        if is_room && recorder.received > 0 && recorder.own == recorder.received && outcome.recipients > 1 {
             self.warnings.push(
-                "Each message came back to its sender only: this URL echoes and does not broadcast."
+                "Each message was returned only to its sender: this URL echoes and does not broadcast."
                     .to_owned(),
             );
         } else if is_room && scenario.common.urls.len() > 1 && looks_divided(scenario, outcome) {
             self.warnings.push(
-                "Members received only part of what was sent, as from servers that do not share their rooms. Give each \
-                 its own room with {room} in the URL, or run one test per server."
+                "Members received only some of the messages, as if the servers do not share their rooms. Give each server \
+                 its own rooms with {room} in the URL, or run one test per server."
                     .to_owned(),
             );
         }
         if recorder.strayed > 0 {
             let whom = if is_room { "members of another room" } else { "clients that had not sent them" };
-            self.warnings.push(format!("{} deliveries came to {whom}.", thousands(recorder.strayed)));
+            self.warnings.push(format!("{} deliveries were sent to {whom}.", thousands(recorder.strayed)));
         }
         if recorder.acknowledged > 0 {
             self.warnings.push(format!(
@@ -201,7 +201,7 @@ impl Judgement {
         }
         if recorder.unknown > 0 {
             self.warnings.push(format!(
-                "{} deliveries came too far out of order to tell duplicates from late ones.",
+                "{} deliveries were too far out of order to distinguish duplicates from late ones.",
                 thousands(recorder.unknown)
             ));
         }
@@ -210,45 +210,45 @@ impl Judgement {
             || recorder.missed_at_first * 2 > lost;
         if is_room && lost > 0 && recorder.received > 0 && have_joined_late {
             self.warnings.push(
-                "What was lost was lost at the beginning or before the server greeted its clients: they may not have \
+                "Messages were lost at the start, before the server greeted its clients: they may not have \
                  joined when the first message was sent. Use --joined-when or --settle."
                     .to_owned(),
             );
         }
         if recorder.sent > 0 && recorder.received == 0 {
-            self.warnings.push(nothing_came_back(report));
+            self.warnings.push(nothing_delivered(report));
         } else {
             self.warnings.extend(errors(report));
         }
     }
 }
 
-/// Whether every member seems to have received what was sent by its own server's share of the senders.
+/// Returns true if every member seems to have received only the messages of senders on its own server.
 fn looks_divided(scenario: &Scenario, outcome: &Outcome) -> bool {
     let servers = scenario.common.urls.len() as f64;
     let share = outcome.messages.received as f64 / outcome.messages.expected.max(1) as f64;
     (share * servers - 1.0).abs() < 0.1
 }
 
-/// How the warning begins that a server does not deliver at all.
-pub(crate) const NOTHING_CAME_BACK: &str = "Nothing that was sent came back.";
+/// The start of the warning that a server delivers nothing.
+pub(crate) const NOTHING_DELIVERED: &str = "No message was delivered.";
 
-fn nothing_came_back(report: &Report) -> String {
+fn nothing_delivered(report: &Report) -> String {
     let other = report.messages.as_ref().and_then(|messages| messages.other.first());
     match other {
         Some(other) => format!(
-            "{NOTHING_CAME_BACK} The server said instead, {} times: '{}'. It may want another --message, --on-open, \
+            "{NOTHING_DELIVERED} The server sent this instead, {} times: '{}'. It may need another --message, --on-open, \
              --preset or path.",
             thousands(other.count),
             other.sample
         ),
         None => format!(
-            "{NOTHING_CAME_BACK} The server may want another --message, --on-open, --preset, --subprotocol or path."
+            "{NOTHING_DELIVERED} The server may need another --message, --on-open, --preset, --subprotocol or path."
         ),
     }
 }
 
-/// What the server says that looks like a refusal.
+/// Returns a warning about a message of the server that looks like an error.
 fn errors(report: &Report) -> Option<String> {
     let messages = report.messages.as_ref()?;
     let looks_like_one = |sample: &str| {

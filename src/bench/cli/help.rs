@@ -1,5 +1,5 @@
-//! Headings, examples and longer texts of the help. Lines of examples have 78 columns at most, so that no terminal
-//! breaks a command.
+//! Headings, examples and longer texts of the help. Examples have at most 78 columns, so that terminals do
+//! not wrap commands.
 
 pub(super) const LOAD: &str = "Load";
 pub(super) const CONNECTIONS: &str = "Connections";
@@ -42,7 +42,7 @@ The load tester runs on Linux only."
 pub(super) const BENCH_LONG: &str = concat!(
     "\
 Examples:
-  Send 100 messages a second on 50 connections:
+  Send 100 messages per second on 50 connections:
     throng bench echo ws://127.0.0.1:8080/echo --rate 100
   Fill a chat room with 200 members:
     throng bench broadcast ws://127.0.0.1:8080/chat -c 200 --rate 50

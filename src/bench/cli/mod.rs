@@ -1,4 +1,4 @@
-//! The command line of `throng bench`: its flags, and the [`Scenario`] that they make.
+//! The command line of `throng bench`: its flags and the resulting [`Scenario`].
 
 mod help;
 mod scenario;
@@ -38,7 +38,7 @@ impl Bench {
     }
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Put load on a server
@@ -62,13 +62,13 @@ pub(crate) struct Compare {
     pub html: Option<PathBuf>,
 }
 
-/// The scenarios as they are written on the command line.
+/// The scenarios as subcommands.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ScenarioArgs {
     /// Open connections and hold them
     ///
-    /// Opens the connections, holds them for the duration and closes them. Sends no messages. Shows how long handshakes
-    /// take, how many connections fail and how many are lost.
+    /// Opens the connections, holds them for the duration and closes them. Sends no messages. Shows how long
+    /// handshakes take, how many connections fail and how many are lost.
     #[command(
         after_help = help::CONNECT,
         mut_arg("duration", |arg| arg.value_parser(values::duration_or_none).help("Hold the connections for this long")),
@@ -79,36 +79,38 @@ pub(crate) enum ScenarioArgs {
     Connect(ConnectArgs),
     /// Send messages that the server sends back to their sender
     ///
-    /// Each client sends messages, and the server returns each to the client that sent it. Every reply is compared with
-    /// what was sent. Without --rate, a client sends its next message when a reply has come (closed loop). With --rate,
-    /// every message is due at a fixed time (open loop), and latency counts from that time.
+    /// Each client sends messages, and the server returns each to the client that sent it. Every reply is
+    /// compared with the message sent. Without --rate, a client sends its next message when a reply has
+    /// arrived (closed loop). With --rate, every message is due at a fixed time (open loop), and latency
+    /// counts from that time.
     #[command(after_help = help::ECHO)]
     Echo(EchoArgs),
     /// Send messages that the server sends to everyone in a room
     ///
-    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members. Every member is
-    /// checked: each message must arrive once, in order and unchanged. Latency counts from when a message was due.
+    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members.
+    /// Every member is checked: each message must arrive once, in order and unchanged. Latency counts from
+    /// when a message was due.
     #[command(after_help = help::BROADCAST)]
     Broadcast(BroadcastArgs),
     /// Broadcast while some members read slowly or not at all
     ///
-    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members. Further members
-    /// (--stalled-readers) stop reading when the first message is due. The report covers the members that do read, and so
-    /// shows whether slow readers delay the others.
+    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members.
+    /// Further members (--stalled-readers) stop reading when the first message is due. The report covers the
+    /// members that do read, and so shows whether slow readers delay the others.
     #[command(after_help = help::SLOW_READERS)]
     SlowReaders(SlowReadersArgs),
-    /// Broadcast while some members leave and come back all the time
+    /// Broadcast while some members keep leaving and rejoining
     ///
-    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members. Further members
-    /// (--churners) disconnect and reconnect, one after the other. The report covers the members that stay, and so shows
-    /// what coming and going costs them.
+    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members.
+    /// Further members (--churners) disconnect and reconnect, one after the other. The report covers the
+    /// members that stay, and so shows how much reconnecting members cost them.
     #[command(after_help = help::CHURN)]
     Churn(ChurnArgs),
     /// Drop all connections at once and measure the recovery
     ///
-    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members. When measuring
-    /// starts, the load tester drops all connections at once, and every member reconnects. The report shows how long it
-    /// takes until all are back and receive messages again.
+    /// Some members of a room send messages at a fixed rate, and the server delivers each to all members.
+    /// When measuring starts, the load tester drops all connections at once, and every member reconnects. The
+    /// report shows how long it takes until all members are connected and receive messages again.
     #[command(after_help = help::STORM)]
     Storm(StormArgs),
 }
@@ -126,7 +128,7 @@ pub(super) struct ConnectArgs {
 pub(super) struct EchoArgs {
     #[command(flatten)]
     common: Common,
-    /// Send this many messages a second, all clients together [default: as fast as replies come]
+    /// Send this many messages per second, all clients together [default: as fast as replies arrive]
     ///
     /// Every message is due at a fixed time, even if earlier ones were delayed. Latency counts from that time.
     #[arg(short, long, value_name = "PER_SECOND", value_parser = values::rate, help_heading = help::LOAD, display_order = 4)]
@@ -160,12 +162,13 @@ pub(super) struct SlowReadersArgs {
     /// Add this many members that stop reading
     #[arg(long, value_name = "N", default_value = "100", value_parser = values::clients, help_heading = help::LOAD, display_order = 7)]
     stalled_readers: usize,
-    /// Let each stalled reader read this many bytes a second [default: 0, no reading]
+    /// Let each stalled reader read this many bytes per second [default: 0, no reading]
     #[arg(long, value_name = "BYTES", default_value = "0", hide_default_value = true, value_parser = size, help_heading = help::LOAD, display_order = 8)]
     read_rate: usize,
     /// Give each stalled reader a kernel receive buffer of this size
     ///
-    /// The smaller it is, the sooner the server notices that nobody reads. Linux doubles the value and has a minimum.
+    /// The smaller it is, the sooner the server notices that the client does not read. Linux doubles the
+    /// value and has a minimum.
     #[arg(long, value_name = "BYTES", default_value = "4KiB", value_parser = values::receive_buffer, help_heading = help::LOAD, display_order = 9)]
     receive_buffer: usize,
 }
@@ -176,10 +179,10 @@ pub(super) struct ChurnArgs {
     common: Common,
     #[command(flatten)]
     room: RoomArgs,
-    /// Add this many members that leave and come back
+    /// Add this many members that keep leaving and rejoining
     #[arg(long, value_name = "N", default_value = "100", value_parser = values::clients, help_heading = help::LOAD, display_order = 7)]
     churners: usize,
-    /// Let this many churners a second leave and come back
+    /// Let this many churners per second leave and rejoin
     #[arg(long, value_name = "PER_SECOND", default_value = "50", value_parser = values::rate, help_heading = help::LOAD, display_order = 8)]
     churn_rate: f64,
 }
@@ -190,14 +193,14 @@ pub(super) struct StormArgs {
     common: Common,
     #[command(flatten)]
     room: RoomArgs,
-    /// Spread the reconnects at random over this long; 0 reconnects all at once
+    /// Spread the reconnects randomly over this time; 0 reconnects all at once
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::wait, help_heading = help::LOAD, display_order = 7)]
     jitter: Duration,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct RoomArgs {
-    /// Send this many messages a second, all senders together
+    /// Send this many messages per second, all senders together
     ///
     /// Every message is due at a fixed time, even if earlier ones were delayed. Latency counts from that time.
     #[arg(short, long, value_name = "PER_SECOND", default_value = "100", value_parser = values::rate, help_heading = help::LOAD, display_order = 4)]
@@ -227,7 +230,7 @@ impl ScenarioArgs {
         }
     }
 
-    /// The scenario that the flags describe.
+    /// Returns the scenario that the flags describe.
     pub fn into_scenario(self) -> Scenario {
         let (action, mut common, message) = match self {
             ScenarioArgs::Connect(ConnectArgs { common, .. }) => (Action::Connect, common, None),
@@ -261,26 +264,27 @@ impl ScenarioArgs {
     }
 }
 
-/// What clients send.
+/// Settings of the messages.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = help::MESSAGES)]
 pub(crate) struct MessageOptions {
     /// Make {id} this many bytes long; without --message it is the whole message
     ///
-    /// {id} holds a marker of 32 bytes, by which a message is recognised. The marker is padded with dots to this length.
+    /// {id} holds a marker of 32 bytes that identifies a message. The marker is padded with dots to this
+    /// length.
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::message_size)]
     pub size: usize,
     /// Send this text, which must contain {id}
     ///
-    /// {id} is the part by which a message is recognised, {client} and {room} are the numbers of the sender and its room,
-    /// {time} is when the message was due in milliseconds, {random:N} is N random letters. Default: {id} alone, or the
-    /// message of --preset. If the server is a throng chat, the message of that preset.
+    /// {id} is the part that identifies a message, {client} and {room} are the numbers of the sender and its
+    /// room, {time} is when the message was due in milliseconds, {random:N} is N random letters. Default:
+    /// {id} alone, or the message of --preset. If the server is a throng chat, the message of that preset.
     #[arg(long, value_name = "TEMPLATE")]
     pub message: Option<Template>,
     /// Send binary messages instead of text
     #[arg(long)]
     pub binary: bool,
-    /// Send this many messages in all, then end (instead of --duration)
+    /// Send this many messages in total, then end (instead of --duration)
     ///
     /// Messages of the warm-up do not count.
     #[arg(short = 'n', long, value_name = "N", value_parser = values::messages, conflicts_with = "duration", help_heading = help::LOAD, display_order = 3)]
@@ -292,8 +296,8 @@ pub(crate) struct MessageOptions {
 pub(crate) struct Common {
     /// Connect to ws://HOST[:PORT][/PATH] or wss://…
     ///
-    /// With several URLs, clients use them in turn. {client} and {room} in the path or query become the numbers of the
-    /// client and of its room.
+    /// With several URLs, clients use them in turn. {client} and {room} in the path or query become the
+    /// numbers of the client and of its room.
     #[arg(value_name = "URL", required = true, value_parser = values::url)]
     pub urls: Vec<Target>,
     /// Open this many connections
@@ -309,21 +313,22 @@ pub(crate) struct Common {
     pub warmup: Duration,
     /// Wait at most this long for the last deliveries
     ///
-    /// The run ends earlier when everything that was sent has arrived.
+    /// The run ends earlier when every message has arrived.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = values::wait, help_heading = help::LOAD, display_order = 21)]
     pub drain_timeout: Duration,
     /// Divide the connections into this many rooms
     ///
-    /// Clients are spread over the rooms in turn. The server learns the room from {room} in the URL, --header, --on-open
-    /// or --message.
+    /// Clients are spread over the rooms in turn. The server learns the room from {room} in the URL,
+    /// --header, --on-open or --message.
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::clients, help_heading = help::LOAD, display_order = 22)]
     pub rooms: usize,
     /// Search for the highest load at which these conditions hold
     ///
-    /// Runs repeatedly with different rates (connect: numbers of connections). Each step takes --duration. Write
-    /// conditions like those of --expect, separated by commas, after an equals sign: --find-max='p99<10ms,loss=0'. The
-    /// default is p95<500ms,loss=0; for connect, failed=0,disconnected=0. Unless you name them, failed, disconnected,
-    /// duplicated and damaged must also be 0 (connect: only the first two).
+    /// Runs repeatedly with different rates (connect: numbers of connections). Each step takes --duration.
+    /// Write conditions like those of --expect, separated by commas, after an equals sign:
+    /// --find-max='p99<10ms,loss=0'. The default is p95<500ms,loss=0; for connect, failed=0,disconnected=0.
+    /// Unless you name them, failed, disconnected, duplicated and damaged must also be 0 (connect: only the
+    /// first two).
     #[arg(long, value_name = "CONDITIONS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = values::conditions, help_heading = help::LOAD, display_order = 23)]
     pub find_max: Option<Conditions>,
     /// Use this many threads [default: one less than there are cores]
@@ -331,7 +336,7 @@ pub(crate) struct Common {
     pub threads: Option<usize>,
     /// Open this many connections a second [default: as fast as they open]
     ///
-    /// Each is opened when it is due, however many are still opening, so --connect-concurrency does not apply.
+    /// Each is opened when it is due, even if others are still opening, so --connect-concurrency does not apply.
     #[arg(long, value_name = "PER_SECOND", value_parser = values::rate, help_heading = help::CONNECTIONS)]
     pub connect_rate: Option<f64>,
     /// Have at most this many connections opening at the same time (not with --connect-rate)
@@ -342,7 +347,7 @@ pub(crate) struct Common {
     pub connect_timeout: Duration,
     /// Wait this long after all connections are open before the first message
     ///
-    /// By default the first message is sent once nothing has arrived for 300 ms, or after 5 s.
+    /// By default the first message is sent when nothing has arrived for 300 ms, or after 5 s.
     #[arg(long, value_name = "TIME", value_parser = values::wait, help_heading = help::CONNECTIONS)]
     pub settle: Option<Duration>,
     /// Consider a client joined once it receives a message that contains this text
@@ -352,14 +357,15 @@ pub(crate) struct Common {
     pub joined_when: Option<String>,
     /// Connect from these addresses of this machine
     ///
-    /// One address has about 28,000 ports for connections to one server. Write addresses and ranges separated by commas,
-    /// as in 10.0.0.5,10.0.0.16/28. For servers in 127.0.0.0/8 the load tester chooses the addresses itself.
+    /// One address has about 28,000 ports for connections to one server. Write addresses and ranges separated
+    /// by commas, as in 10.0.0.5,10.0.0.16/28. For servers in 127.0.0.0/8 the load tester chooses the
+    /// addresses itself.
     #[arg(long, value_name = "LIST", value_parser = values::sources, help_heading = help::CONNECTIONS)]
     pub source_ip: Option<Sources>,
-    /// Number clients from here
+    /// Number clients from N
     ///
-    /// When several machines load one server, give each machine a different offset, so that {client} and {room} do not
-    /// collide.
+    /// When several machines load one server, give each a different offset, so that {client} and {room}
+    /// differ.
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::client_offset, help_heading = help::CONNECTIONS)]
     pub client_offset: usize,
     /// Send a ping on each connection this often
@@ -367,8 +373,8 @@ pub(crate) struct Common {
     pub ping: Option<Duration>,
     /// Add a header to the handshake; can be repeated
     ///
-    /// The value may contain {client}, {room} and {random:N} (N random letters), as in 'Cookie: session={client}'. A Host
-    /// header replaces the default one.
+    /// The value may contain {client}, {room} and {random:N} (N random letters), as in 'Cookie:
+    /// session={client}'. A Host header replaces the default one.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = values::header, help_heading = help::HANDSHAKE)]
     pub header: Vec<(String, Template)>,
     /// Send this Origin header
@@ -402,10 +408,10 @@ pub(crate) struct Common {
     /// Measure CPU and memory of this process, which must be on this machine
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), help_heading = help::SERVER)]
     pub server_pid: Option<u32>,
-    /// Return status 0 also for a run that is not valid
+    /// Return status 0 even if the run is not valid
     ///
-    /// A run is not valid if its plan was not carried out, for example because the load tester was too slow. Such figures
-    /// do not describe the server, so the status is 4 without this flag.
+    /// A run is not valid if its plan was not carried out, for example because the load tester was too slow.
+    /// Its figures do not describe the server, so the status is 4 without this flag.
     #[arg(long, help_heading = help::OUTPUT)]
     pub allow_invalid: bool,
     #[command(flatten)]
@@ -429,7 +435,7 @@ impl Common {
 pub(crate) struct Conditions(pub Vec<Expectation>);
 
 impl Conditions {
-    /// Adds the conditions of every search, except those on a figure that the user named.
+    /// Adds the default conditions, except those for a figure that the user named.
     fn with_defaults(self, is_connect: bool) -> Conditions {
         let Conditions(mut all) = self;
         let mut usual: Vec<Expectation> = Vec::new();
@@ -447,14 +453,14 @@ impl Conditions {
     }
 }
 
-/// Outputs besides the table, and expectations.
+/// Outputs in addition to the table, and expectations.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = help::OUTPUT)]
 pub(crate) struct Reports {
     /// Fail with status 1 unless this holds, as in 'p99<50ms'; can be repeated
     ///
-    /// Write a figure, one of <, <=, =, >= and >, and a value, as in 'service-time-p99<5ms', 'loss=0' or 'loss<0.1%'. A
-    /// figure the run did not measure also fails. Use any wrong name to list all figures.
+    /// Write a figure, one of <, <=, =, >= and >, and a value, as in 'service-time-p99<5ms', 'loss=0' or
+    /// 'loss<0.1%'. A figure that the run did not measure fails too. Use any wrong name to list all figures.
     #[arg(long, value_name = "EXPECTATION")]
     pub expect: Vec<Expectation>,
     /// Write the report as JSON to this file; - is standard output
@@ -475,14 +481,14 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// The flags of the output files, each with its file.
+    /// Returns each output file with its flag.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let Reports { json, csv, hdr, html, .. } = self;
         let files = [("--json", json), ("--csv", csv), ("--hdr", hdr), ("--html", html)];
         files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?)))
     }
 
-    /// Whether an output goes to standard output, so that nothing else may be printed there.
+    /// Returns true if an output goes to standard output, which nothing else may then use.
     pub fn take_stdout(&self) -> bool {
         self.files().any(|(_, file)| file == Path::new("-"))
     }

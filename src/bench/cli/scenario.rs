@@ -1,46 +1,46 @@
-//! The resolved form of the command line that the rest of the program uses.
+//! The resolved command line, as used by the rest of the load tester.
 
 use super::{Common, MessageOptions};
 use std::time::Duration;
 
-/// The first rate of a search if no --rate is given.
+/// The first rate of a search without --rate.
 const FIRST_RATE: f64 = 1_000.0;
 
-/// A run to carry out.
+/// A run to execute.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     /// What the clients do.
     pub action: Action,
-    /// Settings of every scenario.
+    /// Settings common to all scenarios.
     pub common: Common,
-    /// What the clients send; `None` with `connect`.
+    /// The messages that the clients send; `None` with `connect`.
     pub message: Option<MessageOptions>,
 }
 
-/// What the clients do.
+/// The activity of the clients.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// Open connections and hold them.
     Connect,
-    /// Send messages that come back to their sender.
+    /// Send messages that the server returns to their sender.
     Echo {
-        /// Unanswered messages that each client may have; `None` for no limit.
+        /// Largest number of unanswered messages per client; `None` for no limit.
         depth: Option<u32>,
-        /// Messages a second, all clients together; `None` in a closed loop.
+        /// Messages per second, all clients together; `None` in a closed loop.
         rate: Option<f64>,
-        /// A message without a reply for this long counts as timed out.
+        /// Time after which a message without a reply counts as timed out.
         response_timeout: Duration,
     },
-    /// Send messages that come to every member of a room.
+    /// Send messages that the server delivers to every member of a room.
     Broadcast(Room),
     /// Broadcast while further members read slowly.
     SlowReaders {
         room: Room,
         /// Clients that read slowly, in addition to --connections.
         readers: usize,
-        /// Bytes a second that each slow reader reads.
+        /// Bytes per second that each slow reader reads.
         read_rate: usize,
-        /// Size of the kernel's receive buffer of each slow reader.
+        /// Size of the kernel's receive buffer of each slow reader, in bytes.
         receive_buffer: usize,
     },
     /// Broadcast while further members disconnect and reconnect.
@@ -48,7 +48,7 @@ pub(crate) enum Action {
         room: Room,
         /// Clients that disconnect and reconnect, in addition to --connections.
         churners: usize,
-        /// How many of them disconnect a second.
+        /// Disconnects per second, all of them together.
         rate: f64,
     },
     /// Broadcast, and drop all connections at once.
@@ -64,12 +64,12 @@ pub(crate) enum Action {
 pub(crate) struct Room {
     /// Members of each room that send.
     pub senders: usize,
-    /// Messages a second, all senders of all rooms together.
+    /// Messages per second, all senders of all rooms together.
     pub rate: f64,
 }
 
 impl Scenario {
-    /// The name in reports and on the command line.
+    /// Returns the name used in reports and on the command line.
     pub fn name(&self) -> &'static str {
         match self.action {
             Action::Connect => "connect",
@@ -81,17 +81,17 @@ impl Scenario {
         }
     }
 
-    /// Whether messages come back to their sender only.
+    /// Returns true if messages return only to their sender.
     pub fn is_echo(&self) -> bool {
         matches!(self.action, Action::Echo { .. })
     }
 
-    /// Whether messages are echoed and no reply is needed to send the next one.
+    /// Returns true if messages are echoed and the next one is sent without waiting for a reply.
     pub fn is_open_echo(&self) -> bool {
         matches!(self.action, Action::Echo { rate: Some(_), depth: None, .. })
     }
 
-    /// `None` for a scenario without rooms.
+    /// Returns the load on rooms, or `None` for a scenario without rooms.
     pub fn room(&self) -> Option<&Room> {
         match &self.action {
             Action::Connect | Action::Echo { .. } => None,
@@ -102,7 +102,7 @@ impl Scenario {
         }
     }
 
-    /// Planned messages a second; `None` in a closed loop.
+    /// Returns the planned messages per second; `None` in a closed loop.
     pub fn rate(&self) -> Option<f64> {
         match self.action {
             Action::Echo { rate, .. } => rate,
@@ -110,7 +110,7 @@ impl Scenario {
         }
     }
 
-    /// The load that a search varies, and its name.
+    /// Returns the load that a search varies, and its name.
     pub fn load(&self) -> (f64, &'static str) {
         match self.action {
             Action::Connect => (self.common.connections as f64, "connections"),
@@ -118,7 +118,7 @@ impl Scenario {
         }
     }
 
-    /// This scenario with another load.
+    /// Returns this scenario with another load.
     pub fn with_load(&self, load: f64) -> Scenario {
         let mut scenario = self.clone();
         match &mut scenario.action {
@@ -132,7 +132,7 @@ impl Scenario {
         scenario
     }
 
-    /// The number of clients. Those of --connections have the lowest numbers.
+    /// Returns the number of clients. Those of --connections have the lowest numbers.
     pub fn clients(&self) -> usize {
         let further = match self.action {
             Action::Connect | Action::Echo { .. } | Action::Broadcast(_) | Action::Storm { .. } => 0,
@@ -142,7 +142,7 @@ impl Scenario {
         self.common.connections + further
     }
 
-    /// The servers, without the queries of their URLs.
+    /// Returns the URLs of the servers, without their queries.
     pub fn urls(&self) -> String {
         let urls: Vec<String> = self.common.urls.iter().map(|target| target.shown()).collect();
         urls.join(", ")

@@ -1,4 +1,5 @@
-//! The settings as a report shows them. Reports are shared, so whatever may hold a secret is shown as `…`.
+//! The settings as a report shows them. Reports are shared, so everything that may hold a secret is shown as
+//! `…`.
 
 use super::super::summary::Settings;
 use super::super::target;
@@ -10,11 +11,11 @@ use clap::{Arg, ArgMatches, Command};
 const WITHOUT_EFFECT: [&str; 8] =
     ["json", "csv", "hdr", "html", "expect", "quiet", "allow_invalid", "server_pid"];
 
-/// The settings of a scenario by the name of their flag, and the command line to repeat the run. `matches` are those of
-/// the whole program.
+/// Returns the settings of a scenario by the name of their flag, and the command line that repeats the run.
+/// `matches` are those of the whole program.
 ///
-/// Hidden are values of header fields, the text of --on-open and --message outside placeholders, names of subprotocols
-/// (some clients send a token as one), and queries of URLs.
+/// Values of header fields, text of --on-open and --message outside placeholders, names of subprotocols (some
+/// clients send a token as one) and queries of URLs are hidden.
 pub(crate) fn shown_settings(program: &Command, matches: &ArgMatches) -> (Settings, String) {
     let (mut command, mut matches) = (program, matches);
     let mut words = vec![command.get_name().to_owned()];
@@ -53,7 +54,7 @@ fn shown(id: &str, value: &str) -> String {
     }
 }
 
-/// The flag with its value as it is written on a command line.
+/// Formats a flag and its value for a command line.
 fn word(arg: &Arg, value: &str) -> String {
     let Some(name) = arg.get_long() else { return quoted(value) };
     match value {
@@ -66,7 +67,7 @@ fn word(arg: &Arg, value: &str) -> String {
     }
 }
 
-/// Quotes text for a shell where it needs quotes.
+/// Quotes text for a shell if necessary.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

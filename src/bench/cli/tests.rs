@@ -30,7 +30,7 @@ fn command(name: &str) -> clap::Command {
     root.find_subcommand("bench").and_then(|bench| bench.find_subcommand(name)).expect(name).clone()
 }
 
-/// A scenario, a flag of it, values that it takes, and values that it refuses with a part of the sentence.
+/// A scenario, one of its flags, accepted values, and rejected values with a part of the error text.
 type Row = (&'static str, &'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const CLIENTS: &[&str] = &["1", "50", "10k", "1.5M", "10M"];
@@ -58,10 +58,10 @@ const NO_PERIODS: &[(&str, &str)] = &[
     ("0s", "above 0"),
     ("-1s", "500ms"),
     ("soon", "500ms"),
-    ("400000h", "a year at most"),
+    ("400000h", "at most a year"),
 ];
 const WAITS: &[&str] = &["0", "10", "10s", "500ms"];
-const NO_WAITS: &[(&str, &str)] = &[("-1s", "500ms"), ("", "500ms"), ("400000h", "a year at most")];
+const NO_WAITS: &[(&str, &str)] = &[("-1s", "500ms"), ("", "500ms"), ("400000h", "at most a year")];
 
 const TABLE: &[Row] = &[
     ("connect", "connections", CLIENTS, NO_CLIENTS),
@@ -97,7 +97,7 @@ const TABLE: &[Row] = &[
             ("Cookie", "write 'NAME: VALUE'"),
             (": x", "write 'NAME: VALUE'"),
             ("A B: x", "write 'NAME: VALUE'"),
-            ("X: a\r\nY: b", "no line breaks"),
+            ("X: a\r\nY: b", "must not contain line breaks"),
             ("X: {id}", "belong to a --message"),
             ("X: {time}", "belong to a --message"),
             ("sec-websocket-key: x", "Sec-WebSocket-Key is part of the handshake"),
@@ -109,7 +109,7 @@ const TABLE: &[Row] = &[
             ("Sec-WebSocket-Protocol: throng.v1", "use --subprotocol"),
         ],
     ),
-    ("echo", "origin", &["https://example.com", "null"], &[("a\r\nb: c", "no line breaks")]),
+    ("echo", "origin", &["https://example.com", "null"], &[("a\r\nb: c", "must not contain line breaks")]),
     (
         "echo",
         "subprotocol",
@@ -139,9 +139,9 @@ const TABLE: &[Row] = &[
         "size",
         &["32", "64", "1.5KiB", "64k", "60MiB"],
         &[
-            ("31", "at least 32: a message is recognised by a marker"),
+            ("31", "at least 32: a message is identified by a marker"),
             ("0", "at least 32"),
-            ("61MiB", "60MiB at most"),
+            ("61MiB", "at most 60MiB"),
             ("64KB", "write 64KiB (65,536) or 64000"),
             ("big", "64KiB"),
         ],
@@ -177,7 +177,7 @@ const TABLE: &[Row] = &[
 ];
 
 #[test]
-fn each_flag_takes_what_people_write_and_says_what_is_wrong_with_the_rest() {
+fn each_flag_accepts_usual_notations_and_explains_errors() {
     for (name, flag, accepted, refused) in TABLE {
         for value in *accepted {
             let result = try_scenario(name, &[&format!("--{flag}={value}")]);
@@ -192,7 +192,7 @@ fn each_flag_takes_what_people_write_and_says_what_is_wrong_with_the_rest() {
 }
 
 #[test]
-fn the_table_has_every_flag_that_takes_a_value() {
+fn the_table_lists_every_flag_that_takes_a_value() {
     for name in SCENARIOS {
         for arg in command(name).get_arguments().filter(|arg| arg.get_action().takes_values()) {
             let Some(long) = arg.get_long() else { continue };
@@ -202,7 +202,7 @@ fn the_table_has_every_flag_that_takes_a_value() {
 }
 
 #[test]
-fn what_is_not_given_has_its_default() {
+fn settings_have_defaults() {
     let Scenario { action, common, message } = scenario("echo", &[]);
     assert_eq!((common.connections, common.connect_concurrency, common.rooms), (50, 20, 1));
     let seconds = [common.duration, common.warmup, common.drain_timeout, common.connect_timeout]
@@ -228,7 +228,7 @@ fn what_is_not_given_has_its_default() {
 }
 
 #[test]
-fn short_flags_are_those_that_other_tools_have() {
+fn short_flags_equal_those_of_other_tools() {
     let given = scenario(
         "echo",
         &[
@@ -257,13 +257,13 @@ fn short_flags_are_those_that_other_tools_have() {
 }
 
 #[test]
-fn subprotocols_are_taken_in_one_flag_or_in_several() {
+fn subprotocols_may_be_given_in_one_flag_or_several() {
     let given = scenario("echo", &["--subprotocol", "a, b", "--subprotocol", "c"]);
     assert_eq!(given.common.subprotocol, ["a", "b", "c"]);
 }
 
 #[test]
-fn a_closed_loop_has_one_message_at_a_time_and_a_plan_any_number() {
+fn a_closed_loop_has_one_message_in_flight_and_an_open_loop_any_number() {
     for (flags, expected) in [
         (&[][..], Some(1)),
         (&["--rate=5"], None),
@@ -295,7 +295,7 @@ fn the_load_of_a_scenario_can_be_changed() {
 }
 
 #[test]
-fn clients_beside_the_connections_are_counted() {
+fn slow_readers_and_churners_count_as_clients() {
     for (name, flags, clients) in [
         ("connect", &[][..], 50),
         ("broadcast", &["-c", "7"], 7),
@@ -307,7 +307,7 @@ fn clients_beside_the_connections_are_counted() {
 }
 
 #[test]
-fn a_search_has_conditions_that_hold_for_every_search() {
+fn a_search_adds_default_conditions() {
     for (name, flag, expected) in [
         ("connect", "--find-max", "failed=0 disconnected=0"),
         ("connect", "--find-max=failed<1%", ""),
@@ -331,7 +331,7 @@ fn a_search_has_conditions_that_hold_for_every_search() {
 }
 
 #[test]
-fn conditions_that_are_not_after_an_equals_sign_are_recognised() {
+fn conditions_without_an_equals_sign_are_recognised() {
     for condition in ["p99<1ms", "p99<1ms,loss=0"] {
         let error = bench(&["throng", "bench", "echo", "--find-max", condition, URL]).unwrap_err();
         assert!(error.to_string().contains(&format!("write --find-max='{condition}'")), "{error}");
@@ -342,7 +342,7 @@ fn conditions_that_are_not_after_an_equals_sign_are_recognised() {
 }
 
 #[test]
-fn flags_that_exclude_each_other_are_refused() {
+fn flags_that_exclude_each_other_are_rejected() {
     let error = try_scenario("echo", &["-n", "5", "-d", "3"]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
     for (flags, part) in [
@@ -360,7 +360,7 @@ fn flags_that_exclude_each_other_are_refused() {
     assert!(!scenario("echo", &["--hdr", "a"]).common.reports.take_stdout());
 }
 
-/// A line of a shell, with single quotes.
+/// Splits a shell command line with single quotes into words.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for (place, part) in line.split('\'').enumerate() {
@@ -376,7 +376,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Texts with examples, and how many each has at least.
+/// Help texts with examples, and the minimum number of examples in each.
 const EXAMPLES: [(&str, usize); 9] = [
     (help::BENCH, 4),
     (help::BENCH_LONG, 4),
@@ -390,7 +390,7 @@ const EXAMPLES: [(&str, usize); 9] = [
 ];
 
 #[test]
-fn every_example_in_the_help_is_a_command_line_that_works() {
+fn every_example_in_the_help_is_a_valid_command_line() {
     for (help, least) in EXAMPLES {
         let joined = help.replace(" \\\n", " ");
         let examples: Vec<&str> =
@@ -412,7 +412,7 @@ fn every_example_in_the_help_is_a_command_line_that_works() {
 }
 
 #[test]
-fn no_example_is_wrapped_on_80_columns() {
+fn examples_are_not_wrapped_at_80_columns() {
     for help in EXAMPLES.iter().flat_map(|(help, _)| help.lines()) {
         assert!(help.chars().count() <= 78, "{help}");
     }
@@ -457,7 +457,7 @@ const VERBS: [&str; 32] = [
 ];
 
 #[test]
-fn every_flag_and_command_is_described_by_what_it_does() {
+fn every_description_of_a_flag_or_command_starts_with_a_verb() {
     for name in SCENARIOS.iter().chain(&["compare"]) {
         let command = command(name);
         let described = command.get_arguments().map(|arg| (arg.get_id().as_str(), arg.get_help()));
@@ -471,7 +471,7 @@ fn every_flag_and_command_is_described_by_what_it_does() {
 }
 
 #[test]
-fn no_line_of_the_help_is_too_long_and_each_makes_sense_alone() {
+fn lines_of_the_help_are_short_and_make_sense_alone() {
     for name in SCENARIOS.iter().chain(&["compare"]) {
         let mut command = command(name);
         for help in [command.render_help(), command.render_long_help()] {
@@ -512,7 +512,7 @@ fn settings(flags: &[&str]) -> (crate::bench::summary::Settings, String) {
 }
 
 #[test]
-fn the_settings_of_a_report_hold_no_secret() {
+fn the_settings_of_a_report_contain_no_secrets() {
     let (settings, line) = settings(&[
         "ws://h/a?token=hunter2",
         "-H",

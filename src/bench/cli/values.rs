@@ -1,4 +1,4 @@
-//! Parsers of the values of flags, with the limits that the load tester sets.
+//! Parsers for the values of flags, with the limits of the load tester.
 
 use super::Conditions;
 use crate::bench::marker;
@@ -8,19 +8,19 @@ use crate::bench::template::Template;
 use crate::values;
 use std::time::Duration;
 
-/// More connections than a machine can have, and few enough to be counted in memory.
-const MOST_CLIENTS: u64 = 10_000_000;
-const MOST_THREADS: u64 = 1024;
-/// Messages or connections a second.
-const MOST_RATE: f64 = 10e6;
-const LEAST_RATE: f64 = 0.001;
-/// Nanoseconds since the start of a run stay far below 2^63.
+/// More connections than a machine can have, but few enough for counters to fit in memory.
+const MAX_CLIENTS: u64 = 10_000_000;
+const MAX_THREADS: u64 = 1024;
+/// Messages or connections per second.
+const MAX_RATE: f64 = 10e6;
+const MIN_RATE: f64 = 0.001;
+/// Keeps nanoseconds since the start of a run far below 2^63.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-/// In bytes. The reply, which may have more around the text, still has to fit into the 64 MiB that clients accept.
-const LONGEST_MESSAGE: usize = 60 << 20;
+/// In bytes. The reply may contain additional text and must fit into the 64 MiB that clients accept.
+const MAX_MESSAGE: usize = 60 << 20;
 const LARGEST_RECEIVE_BUFFER: usize = 1 << 30;
 
-/// Fields that the handshake itself sets.
+/// Header fields that the handshake sets itself.
 const OWN_FIELDS: [&str; 6] = [
     "Sec-WebSocket-Key",
     "Sec-WebSocket-Version",
@@ -30,37 +30,37 @@ const OWN_FIELDS: [&str; 6] = [
     "Connection",
 ];
 
-/// A time, possibly 0.
+/// Parses a time that may be 0.
 pub(super) fn wait(text: &str) -> Result<Duration, String> {
     let time = values::time(text)?;
-    if time > LONGEST { Err("a time is a year at most".to_owned()) } else { Ok(time) }
+    if time > LONGEST { Err("a time is at most a year".to_owned()) } else { Ok(time) }
 }
 
-/// A time above 0.
+/// Parses a time above 0.
 pub(super) fn period(text: &str) -> Result<Duration, String> {
     let time = wait(text)?;
     if time.is_zero() { Err("write a time above 0, as in 10s or 500ms".to_owned()) } else { Ok(time) }
 }
 
-/// How long connections are held, possibly 0.
+/// Parses the time to hold connections, which may be 0.
 pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
     wait(text)
 }
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate = values::rate(text)?;
-    if rate > MOST_RATE {
-        return Err("at most 10M a second are possible".to_owned());
+    if rate > MAX_RATE {
+        return Err("at most 10M per second are possible".to_owned());
     }
-    if rate < LEAST_RATE {
-        return Err("write how many a second, at least 0.001, as in 0.5, 100 or 10k".to_owned());
+    if rate < MIN_RATE {
+        return Err("write a number per second, at least 0.001, as in 0.5, 100 or 10k".to_owned());
     }
     Ok(rate)
 }
 
-/// A number of clients, rooms and so on, at least 1.
+/// Parses a number of clients, rooms or the like, at least 1.
 pub(super) fn clients(text: &str) -> Result<usize, String> {
-    count(text, 1, MOST_CLIENTS).map(|number| number as usize)
+    count(text, 1, MAX_CLIENTS).map(|number| number as usize)
 }
 
 pub(super) fn client_offset(text: &str) -> Result<usize, String> {
@@ -68,11 +68,11 @@ pub(super) fn client_offset(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn threads(text: &str) -> Result<usize, String> {
-    count(text, 1, MOST_THREADS).map(|number| number as usize)
+    count(text, 1, MAX_THREADS).map(|number| number as usize)
 }
 
 pub(super) fn depth(text: &str) -> Result<u32, String> {
-    count(text, 1, MOST_CLIENTS).map(|number| number as u32)
+    count(text, 1, MAX_CLIENTS).map(|number| number as u32)
 }
 
 pub(super) fn messages(text: &str) -> Result<u64, String> {
@@ -80,7 +80,7 @@ pub(super) fn messages(text: &str) -> Result<u64, String> {
     count(text, 1, u32::MAX.into())
 }
 
-/// Refuses --messages with an explanation, where the flag would otherwise be unknown.
+/// Rejects --messages with an explanation; otherwise the flag would be unknown.
 pub(super) fn no_messages(_: &str) -> Result<String, String> {
     Err("connect sends no messages: it ends after --duration".to_owned())
 }
@@ -100,12 +100,12 @@ pub(super) fn message_size(text: &str) -> Result<usize, String> {
     let size = values::size(text)?;
     if size < marker::LENGTH {
         return Err(format!(
-            "write at least {}: a message is recognised by a marker of that many bytes",
+            "write at least {}: a message is identified by a marker of that many bytes",
             marker::LENGTH
         ));
     }
-    if size > LONGEST_MESSAGE {
-        return Err("a message is 60MiB at most".to_owned());
+    if size > MAX_MESSAGE {
+        return Err("a message is at most 60MiB".to_owned());
     }
     Ok(size)
 }
@@ -118,14 +118,14 @@ pub(super) fn receive_buffer(text: &str) -> Result<usize, String> {
     Err("write a size from 1 to 1GiB, as in 4KiB".to_owned())
 }
 
-/// Text to look for in messages. Every message contains the empty text.
+/// Parses text to search for in messages. It must not be empty, since every message contains the empty text.
 pub(super) fn text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("write a text that is not empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 pub(super) fn url(text: &str) -> Result<Target, String> {
     if !text.contains("://") && text.contains(['<', '=', '>']) && conditions(text).is_ok() {
-        return Err(format!("this is a condition and no URL: write --find-max='{text}'"));
+        return Err(format!("this is a condition, not a URL: write --find-max='{text}'"));
     }
     text.parse()
 }
@@ -135,7 +135,7 @@ pub(super) fn conditions(text: &str) -> Result<Conditions, String> {
     each.map(str::parse).collect::<Result<_, _>>().map(Conditions)
 }
 
-/// Addresses of this machine.
+/// Parses addresses of this machine.
 pub(super) fn sources(list: &str) -> Result<Sources, String> {
     let sources: Sources = list.parse()?;
     sources.check_own()?;
@@ -148,7 +148,7 @@ pub(super) fn header(text: &str) -> Result<(String, Template), String> {
         return Err("write 'NAME: VALUE', as in 'Authorization: Bearer x'".to_owned());
     }
     if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
-        return Err("use --subprotocol, so that the answer can be checked".to_owned());
+        return Err("use --subprotocol, so that the response can be checked".to_owned());
     }
     if let Some(own) = OWN_FIELDS.iter().find(|own| name.eq_ignore_ascii_case(own)) {
         return Err(format!("{own} is part of the handshake itself and cannot be set"));
@@ -162,7 +162,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 
 fn field_value(text: &str) -> Result<String, String> {
     if text.chars().any(|c| c.is_control() && c != '\t') {
-        return Err("a header has no line breaks and no other control characters".to_owned());
+        return Err("a header must not contain line breaks or other control characters".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -175,7 +175,7 @@ pub(super) fn subprotocol(text: &str) -> Result<String, String> {
     Err("a subprotocol is letters, digits and -._~!#$%&'*+^`|, as in throng.v1".to_owned())
 }
 
-/// A token of RFC 9110 §5.6.2.
+/// Returns true for a token as defined in RFC 9110 §5.6.2.
 fn is_token(text: &str) -> bool {
     let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_of_token)

@@ -2,7 +2,7 @@
 
 use super::{Report, Row};
 
-/// A header with the units, and a line for each row. Fields that were not measured are empty.
+/// Formats a header with the units, and a line for each row. Fields that were not measured are empty.
 pub(crate) fn csv(report: &Report) -> String {
     let mut text = "from_s,to_s,phase,open,failed,sent,received,p50_us,p99_us,max_us\r\n".to_owned();
     for Row { from, at, phase, open, failed, sent, received, p50, p99, max } in &report.rows {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_row_is_a_line_and_what_was_not_measured_is_empty() {
+    fn each_row_is_a_line_and_missing_values_are_empty() {
         let csv = csv(&sample::broadcast());
         let lines: Vec<&str> = csv.split("\r\n").collect();
         assert_eq!(lines.len(), 1 + sample::broadcast().rows.len() + 1);

@@ -1,7 +1,7 @@
-//! Expectations, by which a CI job can fail: `p99<50ms`, `loss=0`, `delivery-rate>=100k`.
+//! Expectations, with which a CI job can fail: `p99<50ms`, `loss=0`, `delivery-rate>=100k`.
 //!
-//! An expectation is not met if the run does not have its figure or the figure is unknown: a run that measured nothing must
-//! not look like one that found no fault.
+//! An expectation is not met if the run lacks its figure or the figure is unknown: a run that measured
+//! nothing must not look like one without faults.
 
 use super::figure::{DISTRIBUTIONS, Figure, Section, Unit, Value};
 use super::{Outcome, Report};
@@ -15,16 +15,16 @@ pub(crate) struct Expectation {
     name: String,
     figure: Figure,
     operator: Operator,
-    /// In `scale`.
+    /// The bound, in units of `scale`.
     bound: f64,
     scale: Scale,
 }
 
-/// The unit in which a bound is written.
+/// The unit of a bound.
 #[derive(Clone, Copy)]
 struct Scale {
     name: &'static str,
-    /// One of it, in the unit of the figure.
+    /// The size of this unit, in the unit of the figure.
     size: f64,
 }
 
@@ -38,13 +38,13 @@ enum Operator {
 }
 
 impl Expectation {
-    /// The outcome for the report.
+    /// Checks the expectation against a report and returns the outcome.
     pub fn outcome(&self, report: &Report) -> Outcome {
         let checked = self.check(report);
         Outcome { text: self.text.clone(), is_met: checked.is_ok(), why: checked.err() }
     }
 
-    /// If the expectation is not met, says in a sentence what the report has instead.
+    /// Returns an error sentence with the actual value if the expectation is not met.
     pub fn check(&self, report: &Report) -> Result<(), String> {
         let Expectation { text, name, operator, bound, scale, .. } = self;
         let unmet = match self.figure.of(report) {
@@ -71,14 +71,14 @@ impl Expectation {
         Err(format!("{text} is not met: {unmet}"))
     }
 
-    /// A value as people read it. Where this would look like the bound, it has more digits.
+    /// Formats a value for reading. Adds digits if it would look equal to the bound.
     fn readable(&self, value: f64) -> String {
         let Expectation { figure, scale, .. } = self;
         let (text, bound) = (figure.unit.text(value), self.bound * scale.size);
         let looks_equal = match figure.unit {
             Unit::Count | Unit::Flag => false,
             Unit::Rate => text == figure.unit.text(bound),
-            // Three digits are shown.
+            // These are shown with three digits.
             Unit::Time | Unit::Share | Unit::Size | Unit::SizeRate => (value - bound).abs() < bound * 0.005,
         };
         if looks_equal && value != bound {
@@ -87,7 +87,7 @@ impl Expectation {
         text
     }
 
-    /// The name of the figure.
+    /// Returns the name of the figure.
     pub fn figure_name(&self) -> &str {
         &self.name
     }
@@ -119,7 +119,7 @@ impl fmt::Debug for Expectation {
     }
 }
 
-/// A sentence that lists the figures.
+/// Returns a sentence that lists the figures.
 pub(crate) fn names() -> String {
     let prefixes: Vec<&str> = DISTRIBUTIONS.iter().map(|it| it.prefix).filter(|it| !it.is_empty()).collect();
     let plain: Vec<&str> = Figure::plain_names().collect();
@@ -131,7 +131,7 @@ pub(crate) fn names() -> String {
 }
 
 impl Unit {
-    /// The units in which a bound can be written. A bare number has the first one, where it is allowed.
+    /// Returns the units that a bound may have. A bare number has the first one, where that is allowed.
     fn scales(self) -> &'static [Scale] {
         const fn scale(name: &'static str, size: f64) -> Scale {
             Scale { name, size }
@@ -184,7 +184,7 @@ impl Unit {
         Err(self.ambiguous(digits, number, unit).unwrap_or_else(|| self.advice().to_owned()))
     }
 
-    /// The advice for KB, MB and GB, which mean powers of 1,000 to some and of 1,024 to others.
+    /// Explains that KB, MB and GB are ambiguous: they may be powers of 1,000 or of 1,024.
     fn ambiguous(self, digits: &str, number: f64, unit: &str) -> Option<String> {
         let is_size = matches!(self, Unit::Size | Unit::SizeRate);
         let power = ["kb", "mb", "gb"].iter().position(|name| name.eq_ignore_ascii_case(unit))? as i32 + 1;
@@ -208,13 +208,13 @@ impl Operator {
         }
     }
 
-    /// Whether it holds for every value from `least` on.
+    /// Returns true if the comparison holds for every value from `least` upwards.
     fn holds_from(self, least: f64, bound: f64) -> bool {
         matches!(self, Operator::AtLeast | Operator::Greater) && self.holds(least, bound)
     }
 }
 
-/// Whether values are equal up to rounding: a fraction such as 0.3 % is not exact in binary.
+/// Returns true if values are equal up to rounding: a fraction such as 0.3 % is not exact in binary.
 fn is_equal(value: f64, bound: f64) -> bool {
     (value - bound).abs() <= f64::EPSILON * 4.0 * value.abs().max(bound.abs())
 }
@@ -233,7 +233,7 @@ fn split(text: &str) -> Option<(&str, Operator, &str)> {
     Some((name.trim(), operator, value.trim()))
 }
 
-/// Six digits, so that a value that just misses its bound does not look like the bound.
+/// Formats a value with six digits, so that a value close to its bound does not look equal to it.
 fn digits(value: f64) -> String {
     if value.fract() == 0.0 {
         return value.to_string();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_every_unit_and_distribution_can_be_expected() {
+    fn expectations_cover_every_unit_and_distribution() {
         let report = sample::storm();
         for text in [
             "p75=1.5ms",
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missed_is_said_in_units_that_people_read() {
+    fn unmet_expectations_show_values_in_readable_units() {
         let mut report = sample::broadcast();
         if let Some(latency) = &mut report.latency {
             (latency.p99, latency.p999, latency.max) = (50_012.3, 50_012.3, 50_012.3);
@@ -330,9 +330,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_bound_is_below_nothing_and_above_what_it_exceeds() {
+    fn a_lower_bound_satisfies_only_expectations_below_it() {
         let report = sample::dead_server();
-        let unmet = |text: &str| Err(format!("{text} is not met: p99 is ≥ 4 ms (12 deliveries never came)"));
+        let unmet =
+            |text: &str| Err(format!("{text} is not met: p99 is ≥ 4 ms (12 deliveries never arrived)"));
         for text in ["p99<1s", "p99<=1s", "p99=0.004s", "p99<0.001s", "p99>1s"] {
             assert_eq!(check(text, &report), unmet(text));
         }
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_audit_cannot_tell_is_not_met() {
+    fn expectations_on_unknown_counts_are_not_met() {
         let mut report = sample::broadcast();
         report.messages.as_mut().expect("it has messages").unknown = 5;
         let error = check("duplicated=0", &report).expect_err("it is unknown");
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_the_run_does_not_have_is_not_met_and_the_sentence_says_so() {
+    fn expectations_on_missing_figures_are_not_met_and_explained() {
         let mut report = sample::connect();
         report.connections.handshake = None;
         for (text, absent) in [
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_as_people_write_them() {
+    fn usual_notations_are_accepted() {
         for text in [
             "p99<0",
             "p99 < 1.5 s",
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_the_wrong_form_is_answered_with_one_in_the_right_form() {
+    fn errors_show_a_value_in_the_right_form() {
         for (text, advice) in [
             ("p99<50", "50ms"),
             ("p99<", "50ms"),
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_expected_names_what_can() {
+    fn errors_about_unknown_figures_list_the_known_ones() {
         for text in ["", "p99", "p99!50ms"] {
             let error = text.parse::<Expectation>().expect_err("there is no operator");
             assert!(error.contains("p99<50ms"), "{error}");
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_the_name_of_its_figure_and_its_own_text() {
+    fn an_expectation_keeps_its_text_and_the_name_of_its_figure() {
         let expectation: Expectation = " service-time-p99.9 < 1s ".parse().expect("it is sound");
         assert_eq!(expectation.figure_name(), "service-time-p99.9");
         assert_eq!(expectation.to_string(), "service-time-p99.9 < 1s");

@@ -1,4 +1,4 @@
-//! Histograms as an HdrHistogram interval log, which other tools read, merge and plot.
+//! Histograms as an HdrHistogram interval log, which other tools can read, merge and plot.
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
@@ -6,17 +6,17 @@ use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-/// The tag of the times since messages were due.
+/// Tag of the histogram of times since messages were due.
 pub(crate) const LATENCY: &str = "latency";
-/// The tag of the times since messages were sent.
+/// Tag of the histogram of times since messages were sent.
 pub(crate) const SERVICE_TIME: &str = "service_time";
 
-/// Nanoseconds in the unit of Interval_Max: other writers of the format put milliseconds there.
+/// Nanoseconds per unit of Interval_Max: other writers of the format use milliseconds.
 const INTERVAL_MAX_UNIT: f64 = 1e6;
 
-/// Writes histograms of nanoseconds, each with its tag ([`LATENCY`], [`SERVICE_TIME`]).
+/// Formats histograms of nanoseconds, each with its tag ([`LATENCY`], [`SERVICE_TIME`]).
 ///
-/// The run began at `started`; `measured` is the part of it that the histograms cover.
+/// The run started at `started`; `measured` is the part of it that the histograms cover.
 pub(crate) fn log(
     started: SystemTime,
     measured: Range<Duration>,
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_with_its_tags_and_times() {
+    fn a_log_is_read_back_with_its_tags_and_times() {
         let latency = histogram(&[1_000, 2_000_000, 59_000_000_000]);
         let service_time = histogram(&[900, 1_500_000]);
         let seconds = |seconds| Duration::from_secs(seconds);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_is_that_of_the_format() {
+    fn the_log_starts_with_the_head_of_the_format() {
         let log = log(SystemTime::UNIX_EPOCH + STARTED, Duration::ZERO..Duration::ZERO, &[]);
         let head = [
             "#[Histogram log format version 1.3]",
@@ -96,6 +96,6 @@ mod tests {
             "#[MaxValueDivisor: 1000000.000]",
             "",
         ];
-        assert_eq!(log.expect("there is nothing to go wrong"), head.join("\n"));
+        assert_eq!(log.expect("it can be written"), head.join("\n"));
     }
 }

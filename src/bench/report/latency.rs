@@ -3,18 +3,19 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// Steps of the curve for each halving of what is above.
+/// Number of points of the curve for each halving of the remaining share.
 const STEPS: u32 = 10;
 /// Shares that differ by less are equal: a decimal fraction is not exact in binary.
 const ROUNDING: f64 = 1e-10;
 
-/// A distribution, in microseconds.
+/// A distribution of times, in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub count: u64,
-    /// How many of them had no answer when the run ended. They count with the time that they had waited.
+    /// Number of values without an answer at the end of the run. They count with the time that they had been
+    /// waiting.
     pub unanswered: u64,
-    /// Values at or above it are lower bounds, since unanswered ones are among them.
+    /// Values at or above this are lower bounds, since unanswered values are among them.
     pub exact_below: Option<f64>,
     pub min: f64,
     pub mean: f64,
@@ -25,12 +26,12 @@ pub(crate) struct Latency {
     pub p99: f64,
     pub p999: f64,
     pub max: f64,
-    /// Pairs of a share from 0 to 1 and the value that this share does not exceed.
+    /// Pairs of a share from 0 to 1 and the value that this share of values does not exceed.
     pub curve: Vec<(f64, f64)>,
 }
 
 impl Latency {
-    /// From a histogram of nanoseconds; `None` if it is empty.
+    /// Creates the distribution from a histogram of nanoseconds; `None` if it is empty.
     pub fn of(histogram: &Histogram<u64>) -> Option<Latency> {
         if histogram.is_empty() {
             return None;
@@ -56,14 +57,14 @@ impl Latency {
         })
     }
 
-    /// Sets how many values of the histogram had no answer, and the shortest time that one of them had waited.
+    /// Sets the number of unanswered values, and the shortest time that one of them had been waiting.
     pub fn with_unanswered(self, count: u64, least_nanos: u64) -> Latency {
         let exact_below = (count > 0).then_some(least_nanos as f64 / 1e3);
         Latency { unanswered: count, exact_below, ..self }
     }
 
-    /// The value that a share from 0 to 1 does not exceed. Between two known points it is the upper one, so it is never
-    /// too low.
+    /// Returns the value that a share of values, from 0 to 1, does not exceed. Between two known points it is
+    /// the upper one, so the result is never too low.
     pub fn at(&self, share: f64) -> f64 {
         let Latency { p50, p75, p90, p95, p99, p999, max, .. } = *self;
         let named = [(0.5, p50), (0.75, p75), (0.9, p90), (0.95, p95), (0.99, p99), (0.999, p999)];
@@ -71,12 +72,12 @@ impl Latency {
         known.filter(|&(at, _)| at >= share - ROUNDING).map(|(_, value)| value).fold(max, f64::min)
     }
 
-    /// Whether a value of this distribution is a lower bound, because unanswered messages are among those up to it.
+    /// Returns true if a value is a lower bound, because unanswered messages are among the values up to it.
     pub fn is_lower_bound(&self, micros: f64) -> bool {
         self.exact_below.is_some_and(|exact| micros >= exact)
     }
 
-    /// The share of values up to this one, interpolated between known points.
+    /// Returns the share of values up to this one, interpolated between known points.
     pub fn share_up_to(&self, micros: f64) -> f64 {
         if micros >= self.max {
             return 1.0;
@@ -111,11 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn any_percentile_is_right_to_the_next_point_of_the_curve_and_never_too_low() {
+    fn percentiles_are_exact_to_the_next_point_of_the_curve_and_never_too_low() {
         let latency = of((1..=100_000).map(|micros| micros * 1_000));
         for share in [0.0001, 0.1, 0.333, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999, 0.9999, 1.0] {
-            let (right, told) = (share * 100_000.0, latency.at(share));
-            assert!(told >= right && told <= right + 6_000.0, "{share}: {told}");
+            let (right, found) = (share * 100_000.0, latency.at(share));
+            assert!(found >= right && found <= right + 6_000.0, "{share}: {found}");
         }
         assert_eq!(latency.at(99.9 / 100.0), latency.p999);
         assert_eq!(latency.at(0.5), latency.p50);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_a_lower_bound_from_the_least_unanswered_one_on() {
+    fn values_from_the_least_unanswered_one_upwards_are_lower_bounds() {
         let latency = of([1_000, 2_000_000, 900_000_000]).with_unanswered(1, 900_000_000);
         assert!(latency.is_lower_bound(latency.max));
         assert!(!latency.is_lower_bound(latency.p50));

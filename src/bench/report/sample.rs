@@ -1,4 +1,4 @@
-//! Reports for tests: a broadcast in which a little of everything went wrong, and variations of it.
+//! Reports for tests: a broadcast with a few faults of each kind, and variations of it.
 
 use super::{
     Causes, Client, Connections, Latency, Machine, Messages, Other, Outcome, Reconnects, Recovery, Report,
@@ -82,7 +82,7 @@ pub(crate) fn broadcast() -> Report {
     }
 }
 
-/// A broadcast in which nothing went wrong.
+/// Returns a broadcast without faults.
 pub(crate) fn clean() -> Report {
     let mut report = broadcast();
     report.connections.opened = report.connections.planned;
@@ -96,7 +96,7 @@ pub(crate) fn clean() -> Report {
     report
 }
 
-/// Connections only, none of which failed, and no server measured.
+/// Returns a run that only connects, without faults and without measurements of the server.
 pub(crate) fn connect() -> Report {
     let broadcast = broadcast();
     Report {
@@ -116,7 +116,7 @@ pub(crate) fn connect() -> Report {
     }
 }
 
-/// Of members that were cut off, some did not come back.
+/// Returns a storm in which some members did not recover.
 pub(crate) fn storm() -> Report {
     let mut report = broadcast();
     report.scenario = "storm".to_owned();
@@ -136,7 +136,7 @@ pub(crate) fn storm() -> Report {
     report
 }
 
-/// The client was the limit.
+/// Returns a run in which the client was the limit.
 pub(crate) fn invalid() -> Report {
     Report {
         is_valid: false,
@@ -148,7 +148,7 @@ pub(crate) fn invalid() -> Report {
     }
 }
 
-/// A tenth of the deliveries never came.
+/// Returns a run in which deliveries never arrived.
 pub(crate) fn dead_server() -> Report {
     Report { latency: Some(latency(1_000.0).with_unanswered(12, 3_500_000)), ..broadcast() }
 }
@@ -184,7 +184,7 @@ pub(crate) fn search() -> Report {
     Report { search: Some(search), ..broadcast() }
 }
 
-/// A server, or a file, that tries to command what shows the report.
+/// Returns a report whose texts try to control the program that shows it.
 pub(crate) fn hostile() -> Report {
     const TEXT: &str = "<script>alert(1)</script>\"'&\u{1b}[2J\u{202e}\u{9b}\n";
     let mut report = search();

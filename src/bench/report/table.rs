@@ -1,5 +1,5 @@
-//! The table that a terminal shows when a run has ended. Caveats come first, and the last line repeats the verdict, since
-//! the beginning may have scrolled away.
+//! The table shown in the terminal at the end of a run. Caveats come first. The last line repeats the
+//! verdict, since the beginning may have scrolled away.
 
 use super::figure::{
     ABSENT, DISTRIBUTIONS, Distribution, Figure, Place, STATISTICS, Section, Shape, Statistic, Value,
@@ -9,19 +9,19 @@ use super::units::{micros, percent, rate, short, thousands};
 use super::verdict::Verdict;
 use super::{Latency, Report, Search, Step};
 
-/// Columns of the names of rows.
+/// Width of the column with the names of rows.
 const NAMES: usize = 15;
-/// Columns of counts, right of a name.
+/// Width of the column with counts, right of a name.
 const COUNTS: usize = 12;
-/// Columns that a note to the right of figures needs; else it goes below.
-const LEAST_NOTE: usize = 24;
-/// Lines of the spread.
+/// Minimum width of a note to the right of figures; narrower ones go on the next line.
+const MIN_NOTE: usize = 24;
+/// Number of lines of the histogram.
 const BUCKETS: usize = 5;
-/// Lines of the spread where the terminal is short.
+/// Number of lines of the histogram in a short terminal.
 const FEW_BUCKETS: usize = 3;
-/// A spread of fewer values says less than the percentiles.
-const LEAST_COUNT: u64 = 20;
-/// Percentiles that are left out, in this order, where a line is short.
+/// Minimum number of values for a histogram. With fewer, percentiles are more useful.
+const MIN_COUNT: u64 = 20;
+/// Percentiles omitted from narrow lines, in this order.
 const DROPPED_FIRST: [&str; 7] = ["p75", "mean", "min", "p95", "p90", "p99.9", "p50"];
 
 const RED: &str = "\x1b[31m";
@@ -30,27 +30,27 @@ const YELLOW: &str = "\x1b[33m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Figures of the cost that are left out first where the terminal is short.
+/// Cost figures that are omitted first in a short terminal.
 const DROPPED_COSTS: [&str; 3] = ["server-cpu-per-connection", "server-waited", "client-waited"];
 
-/// How much is shown. What is left out describes a valid run; faults are always shown.
+/// How much is shown. Only figures of a valid run are omitted; faults are always shown.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Detail {
     All,
-    /// A smaller spread, and no handshakes beside messages.
+    /// A smaller histogram, and no handshakes next to messages.
     Less,
-    /// Also no spread, and fewer figures of the cost.
+    /// Like `Less`, without the histogram and with fewer cost figures.
     Little,
-    /// Also no blank lines between sections.
+    /// Like `Little`, without blank lines between sections.
     Least,
 }
 
-/// The report as text. If the terminal has too few lines, the least useful ones are left out.
+/// Formats the report as text. The least useful lines are omitted if the terminal has too few.
 pub(crate) fn table(report: &Report, terminal: Terminal) -> String {
     let mut text = String::new();
     for detail in [Detail::All, Detail::Less, Detail::Little, Detail::Least] {
         text = render(report, terminal, detail);
-        // The prompt takes a line.
+        // The prompt takes one line.
         if terminal.height.is_none_or(|height| text.lines().count() < height) {
             break;
         }
@@ -91,7 +91,7 @@ struct Table {
 }
 
 impl Table {
-    /// The head of a section.
+    /// Writes the head of a section.
     fn head(&mut self, head: &str) {
         if self.detail != Detail::Least && !self.text.ends_with("\n\n") {
             self.line("", None);
@@ -99,7 +99,7 @@ impl Table {
         self.line(head, Some(BOLD));
     }
 
-    /// Why the run is not valid, and warnings.
+    /// Writes why the run is not valid, and warnings.
     fn caveats(&mut self, report: &Report) {
         if !report.is_valid {
             self.paragraph("", "INVALID: the figures below do not describe the server.", Some(RED));
@@ -141,7 +141,7 @@ impl Table {
         while used(&widths) > self.terminal.width {
             widths.pop();
         }
-        let has_room = used(&widths) + LEAST_NOTE <= self.terminal.width;
+        let has_room = used(&widths) + MIN_NOTE <= self.terminal.width;
         self.line("", None);
         let notes = std::iter::once(has_room.then_some("why not"));
         let notes = notes.chain(search.steps.iter().map(|step| step.why.as_deref()));
@@ -164,7 +164,7 @@ impl Table {
         }
     }
 
-    /// The figures of a section, a line each. Faults that did not happen share a line.
+    /// Writes the figures of a section, one per line. Faults with a count of zero share a line.
     fn section(&mut self, section: Section, report: &Report) {
         let figures: Vec<(&Figure, Value)> = super::figure::FIGURES
             .iter()
@@ -215,14 +215,14 @@ impl Table {
         }
     }
 
-    /// Messages that are no delivery, as the server sent them: each kind takes a line.
+    /// Writes samples of messages that are not deliveries, one line per kind.
     fn other_messages(&mut self, report: &Report) {
         let Some(messages) = report.messages.as_ref().filter(|messages| !messages.other.is_empty()) else {
             return;
         };
         const MOST: usize = 3;
         let all: u64 = messages.other.iter().map(|other| other.count).sum();
-        self.row("other messages", &thousands(all), "received that are no delivery:", None);
+        self.row("other messages", &thousands(all), "received that are not deliveries:", None);
         for other in messages.other.iter().take(MOST) {
             let line = format!("      {} × {}", thousands(other.count), other.sample);
             self.line(&cut(&line, self.terminal.width), None);
@@ -266,7 +266,7 @@ impl Table {
         }
     }
 
-    /// The spread of the main distribution, as bars.
+    /// Writes a histogram of the main distribution.
     fn spread(&mut self, report: &Report) {
         let lines = match self.detail {
             Detail::All => BUCKETS,
@@ -278,7 +278,7 @@ impl Table {
             (_, Some(latency), _) => ("latency", Some(latency)),
             (_, None, service_time) => ("service time", service_time.as_ref()),
         };
-        let Some(latency) = latency.filter(|it| it.count >= LEAST_COUNT && !it.curve.is_empty()) else {
+        let Some(latency) = latency.filter(|it| it.count >= MIN_COUNT && !it.curve.is_empty()) else {
             return;
         };
         let buckets = buckets(latency, lines);
@@ -294,7 +294,7 @@ impl Table {
         }
     }
 
-    /// What the run cost the server and the client, beside one another.
+    /// Writes the cost of the run for server and client, next to each other.
     fn cost(&mut self, report: &Report) {
         let is_short = self.detail >= Detail::Little && report.is_valid;
         let is_shown = move |figure: &&Figure| {
@@ -354,7 +354,7 @@ impl Table {
         let width = NAMES.max(length(label) + 2) - 2;
         let counts = (NAMES + COUNTS - 2).saturating_sub(width);
         let start = format!("  {label:<width$}{text:>counts$}  ");
-        if note.is_empty() || length(&start) + LEAST_NOTE <= self.terminal.width {
+        if note.is_empty() || length(&start) + MIN_NOTE <= self.terminal.width {
             self.paragraph(&start, note, colour);
         } else {
             self.line(&start, colour);
@@ -362,7 +362,7 @@ impl Table {
         }
     }
 
-    /// Text after `start`, broken where a line is full and then indented as far as `start` goes.
+    /// Writes text after `start`. Lines are wrapped and indented to the width of `start`.
     fn paragraph(&mut self, start: &str, text: &str, colour: Option<&str>) {
         let indent = length(start);
         for (index, line) in wrap(text, self.terminal.width - indent).iter().enumerate() {
@@ -380,7 +380,7 @@ impl Table {
     }
 }
 
-/// Whether the times are of handshakes, in a run about messages.
+/// Returns true for the times of handshakes in a run about messages.
 fn is_aside(distribution: &Distribution, report: &Report) -> bool {
     Shape::of(report) == Shape::Messages && distribution.prefix == "handshake-"
 }
@@ -399,8 +399,9 @@ fn cells(distribution: &Distribution, report: &Report) -> Vec<String> {
     STATISTICS.iter().map(text).collect()
 }
 
-/// Upper edges, and the share of values between each and the one before. Edges grow by the same factor, since a tail may
-/// be a thousand times the median. Values that rest on lower bounds are one share, at the end.
+/// Returns the buckets of a histogram: an upper edge, and the share of values between it and the previous
+/// edge. Edges grow by a constant factor, since the tail may be a thousand times the median. All values that
+/// are lower bounds are in the last bucket.
 fn buckets(latency: &Latency, count: usize) -> Vec<(String, f64)> {
     let (low, high) = (latency.min.max(1e-3), latency.max);
     if high <= low * 1.01 {
@@ -438,14 +439,14 @@ mod tests {
         table(report, WIDE)
     }
 
-    /// The text with one blank where there are several.
+    /// Returns the text with single spaces.
     fn squeezed(text: &str) -> String {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
         text.lines().map(words).collect()
     }
 
     #[test]
-    fn the_counts_and_times_of_a_broadcast_are_told() {
+    fn the_counts_and_times_of_a_broadcast_are_shown() {
         let text = squeezed(&shown(&sample::broadcast()));
         for expected in [
             "broadcast on ws://127.0.0.1:8080/chat, measured for 30 s\n",
@@ -464,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_verdict_and_what_is_not_met_stands_above_it() {
+    fn the_verdict_is_the_last_line_and_follows_unmet_expectations() {
         let mut report = sample::invalid();
         let why = "p99<1ms is not met: p99 is 4 ms".to_owned();
         report.expectations = vec![
@@ -482,14 +483,14 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_run_says_so_in_its_title_and_last() {
+    fn an_interruption_is_shown_in_the_title_and_the_last_line() {
         let text = shown(&Report { interrupted: Some("SIGTERM".to_owned()), ..sample::broadcast() });
         assert!(text.contains("interrupted by SIGTERM"), "{text}");
         assert!(text.lines().last().is_some_and(|line| line.starts_with("Not complete: SIGTERM")));
     }
 
     #[test]
-    fn lower_bounds_are_marked_and_unknown_counts_are_said_to_be_unknown() {
+    fn lower_bounds_are_marked_and_unknown_counts_shown_as_unknown() {
         let mut report = sample::dead_server();
         report.messages.as_mut().expect("it has messages").unknown = 5;
         let text = shown(&report);
@@ -499,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_scenario_does_not_have_is_left_out() {
+    fn figures_that_a_scenario_lacks_are_omitted() {
         let text = shown(&sample::connect());
         for absent in ["messages", "latency", "server", "per delivery", "send lag", "storm", "–"] {
             assert!(!text.contains(absent), "{absent} in\n{text}");
@@ -510,18 +511,18 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_says_who_came_back_and_when() {
+    fn a_storm_shows_how_many_members_recovered_and_when() {
         let text = squeezed(&shown(&sample::storm()));
         assert!(
-            text.contains("\ncame back 9,996 of 9,997 cut off, half in 50 ms, last in 500 ms\n"),
+            text.contains("\nback online 9,996 of 9,997 dropped, half in 50 ms, last in 500 ms\n"),
             "{text}"
         );
-        assert!(text.contains("never came back") && text.contains("never served again"));
+        assert!(text.contains("never back online") && text.contains("never served again"));
         assert!(text.contains("\nreconnected 9,996 of 10,020 attempts, 24 failed (24 × HTTP"), "{text}");
     }
 
     #[test]
-    fn the_result_of_a_search_comes_first_with_its_steps() {
+    fn the_result_and_steps_of_a_search_come_first() {
         let text = shown(&sample::search());
         assert!(text.starts_with("Highest rate that held: 800 messages/s (10,000 connections).\n"), "{text}");
         let step = text.lines().find(|line| line.starts_with("  835/s")).expect("it was tried");
@@ -535,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_are_no_delivery_are_shown_on_a_line_each() {
+    fn messages_that_are_not_deliveries_are_shown_one_line_per_kind() {
         let mut report = sample::broadcast();
         let other = Other { sample: "\"rate_limited\"".to_owned(), count: 5_610 };
         let long = Other { sample: "you are too fast ".repeat(20), count: 2 };
@@ -545,7 +546,7 @@ mod tests {
         };
         let text = with(vec![long, other.clone(), other.clone(), other.clone(), other.clone()]);
         assert!(
-            squeezed(&text).contains("\nother messages 22,442 received that are no delivery:\n"),
+            squeezed(&text).contains("\nother messages 22,442 received that are not deliveries:\n"),
             "{text}"
         );
         assert!(text.contains("5,610 × \"rate_limited\"") && text.contains("and 2 more kinds\n"), "{text}");
@@ -554,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_faults_fits_a_terminal_of_24_lines() {
+    fn a_run_without_faults_fits_in_24_lines() {
         let short = Terminal { height: Some(24), ..WIDE };
         let alone = Report { server: None, ..sample::clean() };
         for report in [&sample::clean(), &alone, &sample::connect()] {
@@ -569,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn no_fault_is_left_out_on_a_terminal_that_is_too_short() {
+    fn faults_are_never_omitted_in_a_short_terminal() {
         let text = table(&sample::invalid(), Terminal { height: Some(24), ..WIDE });
         for kept in ["INVALID", "failed  ", "disconnected  ", "lost  ", "reordered  ", "waited for a core"] {
             assert!(text.contains(kept), "{kept} in\n{text}");
@@ -577,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_longer_than_the_terminal_is_wide() {
+    fn lines_fit_the_width_of_the_terminal() {
         let mut long = sample::hostile();
         long.url = format!("ws://127.0.0.1:8080/chat/{}", "room".repeat(40));
         long.warnings = vec!["These are words. ".repeat(20), "x".repeat(200)];
@@ -596,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_adds_up_and_takes_few_lines() {
+    fn shares_of_the_histogram_add_up_and_take_few_lines() {
         let report = sample::broadcast();
         let buckets = buckets(report.latency.as_ref().expect("it has latency"), BUCKETS);
         let sum: f64 = buckets.iter().map(|(_, share)| share).sum();
@@ -605,14 +606,14 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_does_not_obey_what_a_server_said() {
+    fn control_characters_of_the_server_are_replaced() {
         let text = shown(&sample::hostile());
         assert!(text.contains("alert(1)"));
         assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']));
     }
 
     #[test]
-    fn without_colour_the_text_is_the_same() {
+    fn the_text_is_the_same_without_colour() {
         for report in [sample::invalid(), sample::search(), sample::storm()] {
             let coloured = table(&report, Terminal { colour: true, ..WIDE });
             let codes = [RED, GREEN, YELLOW, BOLD, PLAIN];

@@ -1,30 +1,31 @@
-//! Text for terminals: removes control characters, breaks lines at words, and finds out what a terminal can show.
+//! Text for terminals: replaces control characters, wraps lines, and detects the terminal's capabilities.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
-/// Columns if nothing is known of the terminal.
+/// Width in columns if the terminal's width is unknown.
 pub(crate) const WIDTH: usize = 80;
-/// Lines have room for at least this many columns.
-pub(crate) const LEAST_WIDTH: usize = 40;
+/// Minimum width of lines, in columns.
+pub(crate) const MIN_WIDTH: usize = 40;
 
-/// What a terminal can show.
+/// The capabilities of a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
     pub width: usize,
-    /// Lines; `None` for a file or a pipe, which has no end.
+    /// Number of lines; `None` for a file or a pipe.
     pub height: Option<usize>,
     pub colour: bool,
 }
 
 impl Terminal {
-    /// Asks the output. `NO_COLOR` is respected. Without a terminal, lines have 80 columns.
+    /// Detects the capabilities of an output. `NO_COLOR` is respected. Without a terminal, lines have 80
+    /// columns.
     pub fn of(output: &(impl IsTerminal + AsFd)) -> Terminal {
         let size = terminal_size::terminal_size_of(output);
         let width = size.map(|(width, _)| usize::from(width.0));
         let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Terminal {
-            width: width.map_or(WIDTH, |width| width.clamp(LEAST_WIDTH, WIDTH)),
+            width: width.map_or(WIDTH, |width| width.clamp(MIN_WIDTH, WIDTH)),
             height: size.map(|(_, height)| usize::from(height.0)),
             colour: output.is_terminal() && !wants_none,
         }
@@ -37,8 +38,8 @@ impl Default for Terminal {
     }
 }
 
-/// Replaces a character that must not be shown: control characters could command a terminal, and those of bidirectional
-/// text could reorder a line.
+/// Replaces a character that must not be shown: control characters could control a terminal, and
+/// bidirectional ones could reorder a line.
 pub(crate) fn visible(c: char) -> char {
     match c {
         '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
@@ -50,12 +51,13 @@ pub(crate) fn visible(c: char) -> char {
     }
 }
 
-/// Text from a server or a file without characters that must not be shown.
+/// Replaces characters that must not be shown in text from a server or a file.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
-/// Breaks text at blanks, and within a word only if it is longer than a line. Returns at least one line; each is [`clean`].
+/// Wraps text at spaces, and inside a word only if the word is longer than a line. Returns at least one line.
+/// The text is passed through [`clean`].
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
@@ -82,7 +84,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Text on one line: cut where the line is full, with `…` in the last column. It is [`clean`].
+/// Shortens text to one line, with `…` in the last column. The text is passed through [`clean`].
 pub(crate) fn cut(text: &str, width: usize) -> String {
     let text = clean(text);
     if length(&text) <= width {
@@ -91,7 +93,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Columns that text takes.
+/// Returns the width of text in columns.
 pub(crate) fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -101,21 +103,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_replaced() {
+    fn control_characters_are_replaced() {
         let hostile = "a\u{1b}[2J\u{9b}1m\u{7}b\u{202e}c\u{2066}d\u{200f}\ne\u{0}";
         assert_eq!(clean(hostile), "a\u{fffd}[2J\u{fffd}1m\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd} e\u{fffd}");
         assert_eq!(clean("naïve 你好 🦀"), "naïve 你好 🦀");
     }
 
     #[test]
-    fn what_is_cut_takes_one_line_and_shows_that_it_was_cut() {
+    fn shortened_text_takes_one_line_and_ends_in_an_ellipsis() {
         assert_eq!(cut("one\ntwo", 7), "one two");
         assert_eq!(cut("one two", 6), "one t…");
         assert_eq!(length(&cut("naïve 你好", 5)), 5);
     }
 
     #[test]
-    fn lines_are_broken_at_words_and_long_words_where_they_must() {
+    fn lines_are_wrapped_at_words_and_long_words_are_split() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("a 1234567890", 4), ["a", "1234", "5678", "90"]);
         assert_eq!(wrap("", 10), [""]);

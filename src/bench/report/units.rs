@@ -1,6 +1,6 @@
-//! Figures as people read them: three significant digits and a unit.
+//! Formats numbers for reading: three significant digits and a unit.
 
-/// A count, in groups of three digits.
+/// Formats a count with its digits in groups of three.
 pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -13,7 +13,7 @@ pub(crate) fn thousands(count: u64) -> String {
     text
 }
 
-/// Microseconds.
+/// Formats a time in microseconds.
 pub(crate) fn micros(micros: f64) -> String {
     match micros.abs() {
         size if size > 0.0 && size < 0.9995 => format!("{} ns", short(micros * 1e3)),
@@ -23,7 +23,7 @@ pub(crate) fn micros(micros: f64) -> String {
     }
 }
 
-/// Bytes.
+/// Formats a number of bytes.
 pub(crate) fn bytes(bytes: f64) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
     if bytes.abs() < 1023.5 {
@@ -38,12 +38,12 @@ pub(crate) fn bytes(bytes: f64) -> String {
     format!("{} {}", short(size), UNITS[unit])
 }
 
-/// A rate per second.
+/// Formats a rate per second.
 pub(crate) fn rate(rate: f64) -> String {
     if rate.fract() == 0.0 { format!("{}/s", thousands(rate as u64)) } else { format!("{}/s", short(rate)) }
 }
 
-/// A share, from 0 to 1.
+/// Formats a share from 0 to 1 in percent.
 pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent > 0.0 && percent < 0.005 => "<0.01 %".to_owned(),
@@ -51,7 +51,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Three significant digits, or all digits before the point. A small whole number has no decimals.
+/// Formats a number with three significant digits, or all digits before the point. Small whole numbers have
+/// no decimals.
 pub(crate) fn short(number: f64) -> String {
     let is_whole = (number - number.round()).abs() < 1e-9;
     match number.abs() {
@@ -63,7 +64,7 @@ pub(crate) fn short(number: f64) -> String {
     }
 }
 
-/// The change of a number: `+12.3 %`. Empty if it was 0 before, since no percentage says that.
+/// Formats the relative change of a number: `+12.3 %`. Empty if it was 0 before.
 pub(crate) fn change(before: f64, after: f64) -> String {
     if before == after {
         return percent(0.0);
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn times_take_the_next_unit_where_they_would_need_a_fourth_digit() {
+    fn times_use_the_next_unit_instead_of_a_fourth_digit() {
         let times = [0.0, 0.412, 9.994, 9.996, 99.96, 999.4, 999.6, 999_600.0, 123e6];
         let texts =
             ["0 µs", "412 ns", "9.99 µs", "10.0 µs", "100 µs", "999 µs", "1.00 ms", "1.00 s", "123 s"];
@@ -96,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_binary_and_may_be_less_than_nothing() {
+    fn bytes_have_binary_units_and_may_be_negative() {
         let sizes = [0.0, 1023.0, 1023.6, 1536.0, 35.2 * 1048576.0, 3e12, -300.0, -4096.0];
         let texts = ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "35.2 MiB", "2,794 GiB", "-300 B", "-4 KiB"];
         assert_eq!(sizes.map(bytes), texts);
     }
 
     #[test]
-    fn rates_and_shares() {
+    fn rates_and_shares_are_rounded() {
         let rates = [0.0, 0.5, 10.0, 99.94, 999_998.7];
         assert_eq!(rates.map(rate), ["0/s", "0.50/s", "10/s", "99.9/s", "999,999/s"]);
         let shares = [0.0, 1e-9, 0.00071, 0.41, 1.0];
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_against_the_first() {
+    fn changes_are_relative_to_the_first_value() {
         for (before, after, text) in [
             (100.0, 112.34, "+12.3 %"),
             (100.0, 50.0, "-50 %"),

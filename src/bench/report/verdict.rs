@@ -1,4 +1,4 @@
-//! The verdict on a run, in a sentence.
+//! The verdict on a run, as one sentence.
 
 use super::units::{percent, rate, short, thousands};
 use super::{Causes, Report, Search};
@@ -20,7 +20,7 @@ impl Verdict {
                 count => format!(" ({} more reasons at the top)", count - 1),
             };
             let why = report.invalid.first().map_or("the reason is not recorded.", String::as_str);
-            // What to do about it stands at the top: this is to be one line.
+            // The advice in the following sentences is shown at the top; this line must be short.
             let why = why.split_once(". ").map_or(why, |(first, _)| first).trim_end_matches('.');
             return bad(format!("Not valid: {why}{more}."));
         }
@@ -28,21 +28,21 @@ impl Verdict {
             return bad(search.headline(report));
         }
         let faults = faults(report);
-        // Who states expectations decides which faults matter.
+        // If there are expectations, they decide which faults matter.
         let is_good = match &report.expectations[..] {
             [] => faults.is_empty(),
             outcomes => outcomes.iter().all(|outcome| outcome.is_met),
         };
-        let told = match (&faults[..], &report.messages) {
+        let summary = match (&faults[..], &report.messages) {
             ([], None) => "No connection failed or was lost.".to_owned(),
             ([], Some(messages)) if messages.expected == 0 => "No message was expected.".to_owned(),
             ([], Some(_)) => "No message was lost.".to_owned(),
             (faults, _) => format!("{}.", faults.join(", ")),
         };
-        Verdict { is_good, text: format!("Valid. {told}{}", expectations(report)) }
+        Verdict { is_good, text: format!("Valid. {summary}{}", expectations(report)) }
     }
 
-    /// The last line of the table. After a search it begins with what was found.
+    /// Returns the last line of the table. After a search it starts with the result.
     pub fn last_line(&self, report: &Report) -> String {
         match report.search.as_ref().filter(|search| search.highest.is_some()) {
             Some(search) => format!("{} {}", search.headline(report), self.text),
@@ -51,7 +51,7 @@ impl Verdict {
     }
 }
 
-/// What went wrong in a valid run, in the order of the table.
+/// Returns the faults of a valid run, in the order of the table.
 fn faults(report: &Report) -> Vec<String> {
     let mut faults = Vec::new();
     let mut add = |count: u64, one: &str, many: &str, happened: &str, of: Option<u64>| {
@@ -86,7 +86,7 @@ fn faults(report: &Report) -> Vec<String> {
     if let Some(recovery) = &report.recovery {
         let members = Some(recovery.members);
         let never_back = recovery.members.saturating_sub(recovery.back);
-        add(never_back, "member", "members", "never came back", members);
+        add(never_back, "member", "members", "never back online", members);
         let unserved = recovery.members.saturating_sub(recovery.served);
         add(unserved, "member", "members", "never served again", members);
     }
@@ -104,7 +104,7 @@ fn expectations(report: &Report) -> String {
 }
 
 impl Search {
-    /// The highest load that held, in a sentence.
+    /// Returns the highest load that held, as a sentence.
     pub fn headline(&self, report: &Report) -> String {
         let Some(highest) = self.highest else { return format!("No load held: {}", self.ended) };
         if self.is_rate() {
@@ -122,12 +122,12 @@ impl Search {
         self.load == "rate"
     }
 
-    /// A load, with its unit.
+    /// Formats a load with its unit.
     pub fn load_text(&self, load: f64) -> String {
         if self.is_rate() { rate(load) } else { thousands(load as u64) }
     }
 
-    /// The label of the load on an axis or above a column.
+    /// Returns the label of the load for an axis or a column.
     pub fn load_label(&self) -> &'static str {
         if self.is_rate() { "messages per second" } else { "connections" }
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_run_says_how_many_expectations_are_met() {
+    fn the_verdict_counts_met_expectations() {
         let mut report = sample::clean();
         assert_eq!(text(&report), "Valid. No message was lost.");
         report.expectations = vec![Outcome { is_met: true, ..Outcome::default() }];
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_run_names_what_went_wrong() {
+    fn the_verdict_lists_faults_of_a_valid_run() {
         assert_eq!(text(&sample::connect()), "Valid. No connection failed or was lost.");
         assert_eq!(
             text(&sample::storm()),
             "Valid. 3 of 10,000 connections failed, 2 connections lost, 2 of 29,991,000 deliveries lost (<0.01 %), 1 \
-             delivery reordered, 1 of 9,997 members never came back, 7 of 9,997 members never served again."
+             delivery reordered, 1 of 9,997 members never back online, 7 of 9,997 members never served again."
         );
         let mut report = sample::clean();
         let messages = report.messages.as_mut().expect("it has messages");
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_spoils_a_run_comes_before_its_expectations() {
+    fn the_verdict_of_an_invalid_run_ignores_expectations() {
         let invalid = sample::invalid();
         assert!(text(&invalid).starts_with("Not valid: A thread of the client"), "{}", text(&invalid));
         let interrupted = Report { interrupted: Some("SIGINT".to_owned()), ..invalid };
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_says_what_held_or_why_nothing_did() {
+    fn the_headline_of_a_search_has_the_highest_load_or_the_reason_for_none() {
         let mut report = sample::search();
         let headline = |report: &Report| report.search.as_ref().expect("it is a search").headline(report);
         assert_eq!(headline(&report), "Highest rate that held: 800 messages/s (10,000 connections).");

@@ -1,4 +1,4 @@
-//! Leads the threads of a run from phase to phase, and keeps a row for each second.
+//! Moves the threads of a run from phase to phase, and records a row for each second.
 
 use super::super::cli::Action;
 use super::super::pacer::Pacer;
@@ -15,33 +15,33 @@ use super::{Outcome, Plan, TICK, Watch};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// A server that has been silent for so long has greeted all clients.
+/// After this much silence the server is assumed to have greeted all clients.
 const SILENCE: Nanos = Nanos::millis(300);
-/// Whatever a server says, the run begins after this.
-const LONGEST_SETTLING: Nanos = Nanos::secs(5);
-/// From the decision to begin until the first message is due.
+/// Longest time to wait for the server to become silent.
+const MAX_SETTLING: Nanos = Nanos::secs(5);
+/// Time from the decision to start until the first message is due.
 const LEAD_TIME: Nanos = Nanos::millis(20);
-/// A phase ends so long before the first message of the next is due, so that the row ends between the two.
+/// A phase ends this long before the first message of the next is due, so that rows end between the two.
 const AHEAD: Nanos = Nanos::micros(300);
-/// The length of a row.
+/// Length of a row.
 const ROW: Nanos = Nanos::secs(1);
 const SHOW_INTERVAL: Nanos = Nanos::millis(200);
 
-/// Tells what processes have used. What cannot be read is `None`.
+/// Reads the resource usage of processes. Figures that cannot be read are `None`.
 pub(crate) trait Probe {
     fn client(&mut self) -> Option<Usage>;
     fn server(&mut self) -> Option<Usage>;
-    /// For how long the system has kept this process from running by a CPU quota.
+    /// Returns how long a CPU quota has throttled this process.
     fn throttled(&mut self) -> Option<Duration>;
 }
 
-/// What the load tester and the server had used at four points of a run.
+/// The resource usage of load tester and server at four points of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Usages {
     pub before: Reading,
     /// When all clients were connected.
     pub settled: Reading,
-    /// When measuring began and ended.
+    /// When measuring started and ended.
     pub begin: Reading,
     pub end: Reading,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Reading {
     pub throttled: Option<Duration>,
 }
 
-/// Where a run is.
+/// The current phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Connecting,
@@ -62,7 +62,7 @@ enum Phase {
     Counting,
     Warmup,
     Measuring,
-    /// The plan has ended. `received` deliveries have arrived so far.
+    /// The plan has ended. `received` is the number of deliveries so far.
     Draining {
         received: u64,
     },
@@ -78,11 +78,11 @@ pub(super) struct Coordinator<'a> {
     phase: Phase,
     phase_began: Time,
     outcome: Outcome,
-    /// Deliveries when measuring began.
+    /// Deliveries received before measuring started.
     received_before: u64,
     snapshot: Snapshot,
     shown: Option<Time>,
-    /// When the current row began, and the totals then.
+    /// Start of the current row, and the totals at that time.
     row_began: Time,
     last: Totals,
 }
@@ -113,7 +113,8 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Looks at what the threads tell, and goes on to the next phase if it is time; `false` when the run is over.
+    /// Reads the state of the threads and moves to the next phase if it is time. Returns false when the run
+    /// is over.
     pub fn step(&mut self, now: Time) -> bool {
         let signal = self.plan.interrupted.load(Relaxed);
         if signal != 0 && self.outcome.interrupted.is_none() {
@@ -134,7 +135,7 @@ impl<'a> Coordinator<'a> {
         self.phase != Phase::Over
     }
 
-    /// When to look again at the latest.
+    /// Returns the latest time for the next step.
     pub fn next_step(&self, now: Time) -> Time {
         let tick = now + TICK;
         let boundary = self.shared.beginning.get().map(|beginning| match self.phase {
@@ -145,7 +146,7 @@ impl<'a> Coordinator<'a> {
         boundary.map_or(tick, |boundary| if boundary > now { tick.min(boundary) } else { tick })
     }
 
-    /// Merges what the threads have measured.
+    /// Merges the measurements of the threads.
     pub fn finish(mut self, now: Time, results: Vec<Results>) -> Outcome {
         for result in results {
             self.outcome.connections.add(&result.connections);
@@ -159,7 +160,7 @@ impl<'a> Coordinator<'a> {
         self.outcome
     }
 
-    /// Ends the plan now. What is on the way is waited for.
+    /// Ends the plan now. Outstanding deliveries are still waited for.
     fn interrupt(&mut self, now: Time) {
         match self.shared.beginning.get() {
             Some(beginning) => {
@@ -177,7 +178,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// The phase that comes now, if the current one is over.
+    /// Returns the next phase if the current one is over.
     fn next(&mut self, now: Time) -> Option<Phase> {
         let totals = self.shared.totals();
         match self.phase {
@@ -229,7 +230,7 @@ impl<'a> Coordinator<'a> {
             }
             Phase::Draining { received } => self.drain(&totals, received, now),
             Phase::Finishing if self.shared.is_acknowledged(Stage::Finish) => {
-                let ending = Ending { at: now, sender_hears: self.outcome.sender_hears };
+                let ending = Ending { at: now, sender_receives: self.outcome.sender_receives };
                 let _is_set_once = self.shared.ending.set(ending);
                 self.shared.enter(Stage::Account);
                 Some(Phase::Over)
@@ -249,8 +250,8 @@ impl<'a> Coordinator<'a> {
             Some(settle) => settling >= settle.into(),
             None if common.joined_when.is_some() => true,
             None => {
-                let silence = now.since(totals.last_heard.max(self.phase_began));
-                silence > SILENCE || settling > LONGEST_SETTLING
+                let silence = now.since(totals.last_received.max(self.phase_began));
+                silence > SILENCE || settling > MAX_SETTLING
             }
         }
     }
@@ -258,9 +259,10 @@ impl<'a> Coordinator<'a> {
     fn begin(&mut self, now: Time) {
         let scenario = self.plan.scenario;
         let common = &scenario.common;
-        let hearers: Vec<u64> = self.shared.hearers.iter().map(|room| room.load(Relaxed)).collect();
-        self.outcome.hearers = hearers.iter().sum();
-        let rooms = Rooms::new(common.connections, scenario.room().map_or(0, |room| room.senders), hearers);
+        let recipients: Vec<u64> = self.shared.recipients.iter().map(|room| room.load(Relaxed)).collect();
+        self.outcome.recipients = recipients.iter().sum();
+        let rooms =
+            Rooms::new(common.connections, scenario.room().map_or(0, |room| room.senders), recipients);
         let start = now + LEAD_TIME;
         let measured_from = start + common.warmup.into();
         let messages = scenario.message.as_ref().and_then(|message| message.messages);
@@ -275,7 +277,7 @@ impl<'a> Coordinator<'a> {
         let span = Span { start, measured_from, until };
         let board = Board::new(rooms.senders().len(), until);
         if self.shared.beginning.set(Beginning { span, rooms, board }).is_err() {
-            unreachable!("a run begins once");
+            unreachable!("a run starts once");
         }
         if let Some(greeting) = self.shared.greeting.get() {
             let conflicts = throng_limits::conflicts(scenario, greeting);
@@ -298,17 +300,17 @@ impl<'a> Coordinator<'a> {
         }
         let scenario = self.plan.scenario;
         let is_room = scenario.room().is_some();
-        let leaves_out_sender =
+        let excludes_sender =
             is_room && totals.own == 0 && totals.received > 0 && totals.expected > totals.planned;
-        let expected = totals.expected - if leaves_out_sender { totals.planned } else { 0 };
+        let expected = totals.expected - if excludes_sender { totals.planned } else { 0 };
         let is_all_sent = scenario.rate().is_none() || self.shared.is_sent();
-        // In a storm nobody knows yet who is to receive what.
+        // In a storm the expected deliveries are not known yet.
         let is_known = !matches!(scenario.action, Action::Storm { .. });
         let is_over = is_known && is_all_sent && totals.received + totals.unknown >= expected;
         if !is_over && now.since(self.phase_began) <= scenario.common.drain_timeout.into() {
             return None;
         }
-        self.outcome.sender_hears = !leaves_out_sender;
+        self.outcome.sender_receives = !excludes_sender;
         self.shared.enter(Stage::Finish);
         Some(Phase::Finishing)
     }

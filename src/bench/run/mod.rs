@@ -1,8 +1,9 @@
-//! A run: threads of clients, and the phases through which they go together.
+//! A run: threads of clients that pass through its phases together.
 //!
-//! Connecting → settling, until the server has greeted all → warm-up → measuring → draining, until what is on the way
-//! has come. The `coordinator` leads the `worker`s; `shared` is what they tell one another. Both are state machines
-//! that are stepped and told the time, so that a test can run them in a simulated network.
+//! Connecting → settling, until the server has greeted all clients → warm-up → measuring → draining, until
+//! outstanding deliveries have arrived. The `coordinator` controls the `worker`s; they communicate through
+//! `shared`. Both are state machines that take the time as an argument, so that tests can run them in a
+//! simulated network.
 
 mod coordinator;
 mod read_batching;
@@ -35,62 +36,62 @@ use std::thread::Builder;
 use std::time::Instant;
 use worker::Worker;
 
-/// The longest that a thread waits, so that it sees a new stage.
+/// Longest time that a thread waits before it checks for a new stage.
 const TICK: Nanos = Nanos::millis(10);
 
-/// What a run is to do.
+/// The plan of a run.
 pub(crate) struct Plan<'a> {
     pub scenario: &'a Scenario,
     pub config: &'a ConnectConfig,
-    /// How to talk to the server. Without one a chat of throng is recognised by its greeting.
+    /// The preset of the server. Without one, a throng chat is recognised by its greeting.
     pub preset: Option<Preset>,
-    /// What each client sends first.
+    /// The first message of each client.
     pub on_open: Option<Template>,
     pub tag: Tag,
     pub threads: usize,
     pub seed: u64,
-    /// The signal by which the user ends the run, or 0.
+    /// The signal with which the user ended the run, or 0.
     pub interrupted: &'a AtomicUsize,
 }
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub connections: ConnectionRecorder,
     pub messages: MessageRecorder,
     pub other: OtherMessages,
-    /// Clients that were connected when the run began.
+    /// Clients connected when the run started.
     pub settled: u64,
-    /// Of these, members that are to receive messages.
-    pub hearers: u64,
+    /// Those of them that are to receive messages.
+    pub recipients: u64,
     pub rows: Vec<Row>,
-    /// From the first connection until all had opened or failed.
+    /// Time from the first connection until all had opened or failed.
     pub connecting: Nanos,
-    /// When was measured.
+    /// The measured window.
     pub window: Range<Time>,
-    /// From the end of the window until the last delivery.
+    /// Time from the end of the window until the last delivery.
     pub drain: Nanos,
     pub interrupted: Option<i32>,
     /// Whether the server sends a message to its sender too.
-    pub sender_hears: bool,
-    /// Deliveries while CPU was measured.
+    pub sender_receives: bool,
+    /// Deliveries while CPU usage was measured.
     pub deliveries: u64,
     pub usages: Usages,
-    /// The longest time for which a thread did not get to run.
+    /// Longest time that a thread did not run.
     pub longest_pause: Nanos,
-    /// Clients that were greeted only after the run had begun.
+    /// Clients greeted only after the run had started.
     pub late_greetings: u64,
 }
 
-/// Looks on while a run goes on.
+/// Observes a run.
 pub(crate) trait Watch {
-    /// Called a few times a second.
+    /// Called several times per second.
     fn show(&mut self, snapshot: &Snapshot);
-    /// Something that the user should know before the run is over.
+    /// Reports something that the user should know before the run is over.
     fn note(&mut self, note: String);
 }
 
-/// Carries out a plan.
+/// Executes a plan.
 pub(crate) fn run(
     plan: &Plan<'_>,
     started: Instant,

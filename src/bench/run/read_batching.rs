@@ -1,23 +1,24 @@
-//! When a thread that receives lets messages gather.
+//! Decides when a receiving thread pauses to let messages accumulate.
 //!
-//! Waking up costs more than reading a message, and a broadcast arrives one member at a time: a thread that reads each
-//! message at once wakes up for each. A thread that pauses while they arrive finds several. The pause is a small part
-//! of the latency that is being measured, so that no latency is wrong by more than that part.
+//! Waking up costs more than reading a message, and a broadcast arrives one member at a time: a thread that
+//! reads each message at once wakes up for each. A thread that pauses while messages arrive finds several at
+//! a time. A pause is limited to a small part of the latency being measured, so no latency is wrong by more
+//! than that part.
 
 use super::super::time::{Nanos, Time};
 
-/// Events of one poll from which on a pause saves nothing.
+/// Number of events in one poll from which a pause saves nothing.
 const MANY_EVENTS: usize = 64;
-/// What comes after so long a silence begins a new burst.
+/// Silence after which a new burst starts.
 const LULL: Nanos = Nanos::millis(1);
-/// A shorter burst is over before a pause would be.
+/// A burst shorter than this would be over before a pause.
 const SHORT: Nanos = Nanos::micros(100);
-/// The longest pause.
+/// Longest pause.
 const LONGEST: Nanos = Nanos::micros(400);
-/// The part of a latency that a pause may take: 10 %. On average a message waits for half of a pause.
+/// The divisor of the latency that limits a pause to 10 % of it. A message waits for half a pause on average.
 const PART: u64 = 10;
 
-/// Decides for one thread.
+/// The decision for one thread.
 #[derive(Debug)]
 pub(super) struct ReadBatching {
     is_on: bool,
@@ -30,8 +31,8 @@ impl ReadBatching {
         ReadBatching { is_on, burst_began: Time::ZERO, last: Time::ZERO }
     }
 
-    /// How long to pause after a poll that ended now and found `events` events, the last of them a delivery that took
-    /// `latency`.
+    /// Returns how long to pause after a poll that ended at `now` with `events` events. `latency` is that of
+    /// the last delivery among them.
     pub fn pause(&mut self, now: Time, events: usize, latency: Nanos) -> Nanos {
         if !self.is_on || events == 0 {
             return Nanos::ZERO;
@@ -61,21 +62,21 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_a_small_part_of_the_latency_of_what_comes() {
+    fn a_pause_is_a_small_part_of_the_measured_latency() {
         let mut pause = pauses(true);
         assert_eq!(pause(9_000, 1, 2_000), 0, "the first after a silence");
-        assert_eq!(pause(9_050, 3, 2_000), 0, "it may be over");
+        assert_eq!(pause(9_050, 3, 2_000), 0, "the burst may be over");
         assert_eq!(pause(9_150, 2, 1_000), 100);
         assert_eq!(pause(9_250, 2, 20), 2);
         assert_eq!(pause(9_300, 2, 90_000), 300, "no longer than the burst has lasted");
-        assert_eq!(pause(9_900, 2, 90_000), 400, "the longest");
-        assert_eq!(pause(9_950, 64, 2_000), 0, "there are many without it");
-        assert_eq!(pause(10_100, 0, 2_000), 0, "nothing comes");
+        assert_eq!(pause(9_900, 2, 90_000), 400, "limited to the longest");
+        assert_eq!(pause(9_950, 64, 2_000), 0, "many events without a pause");
+        assert_eq!(pause(10_100, 0, 2_000), 0, "no events");
         assert_eq!(pause(11_900, 1, 2_000), 0, "the next burst");
     }
 
     #[test]
-    fn it_can_be_off() {
+    fn batching_can_be_disabled() {
         let mut pause = pauses(false);
         assert_eq!([1_000, 1_400, 1_800].map(|micros| pause(micros, 5, 90_000)), [0; 3]);
     }

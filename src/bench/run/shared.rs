@@ -1,4 +1,4 @@
-//! What the threads of a run and the coordinator tell one another.
+//! State shared by the threads of a run and the coordinator.
 
 use super::super::clients::ClientPool;
 use super::super::network::Network;
@@ -10,54 +10,54 @@ use std::sync::{Mutex, OnceLock};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// How far a run has come. The coordinator leads, and the threads acknowledge.
+/// The stages of a run. The coordinator enters them, and the threads acknowledge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Stage {
     /// Clients connect, and the server greets them.
     Connect,
-    /// All attempts to connect have succeeded or failed: the members of each room are counted.
+    /// All attempts to connect have succeeded or failed. The members of each room are counted.
     Count,
     /// Messages are sent and received.
     Run,
-    /// Nothing is due any more, and what was on the way has come.
+    /// No more messages are due, and outstanding deliveries have arrived.
     Finish,
-    /// What is missing is counted, and connections are closed.
+    /// Missing deliveries are counted, and connections are closed.
     Account,
 }
 
-/// What all threads see.
+/// The state that all threads see.
 pub(super) struct Shared {
     stage: AtomicU8,
-    /// Per room, clients that are connected and are to receive its messages.
-    pub hearers: Vec<AtomicU64>,
+    /// Per room, the connected clients that are to receive its messages.
+    pub recipients: Vec<AtomicU64>,
     /// Set before [`Stage::Run`].
     pub beginning: OnceLock<Beginning>,
     /// Set before [`Stage::Account`].
     pub ending: OnceLock<Ending>,
-    /// A thread cannot go on.
+    /// Whether a thread has failed.
     pub is_aborted: AtomicBool,
-    /// What throng's chat says first in the format json.
+    /// The first message of a throng chat in the json format.
     pub greeting: OnceLock<Vec<u8>>,
-    /// One for each thread.
+    /// One gauge per thread.
     pub gauges: Vec<Gauge>,
 }
 
-/// What a run begins with.
+/// The parameters of a run that are known when sending starts.
 pub(super) struct Beginning {
     pub span: Span,
     pub rooms: Rooms,
     pub board: Board,
 }
 
-/// What one thread tells while it works.
+/// The progress of one thread.
 #[derive(Default)]
 pub(super) struct Gauge {
     stage: AtomicU8,
     open: AtomicU64,
     /// First attempts to connect that have succeeded or failed.
     settled: AtomicU64,
-    /// Clients that have joined, by the user's definition.
+    /// Clients that have joined, as defined by the user.
     joined: AtomicU64,
     failed: AtomicU64,
     is_sent: AtomicBool,
@@ -68,12 +68,12 @@ pub(super) struct Gauge {
     unknown: AtomicU64,
     own: AtomicU64,
     missing: AtomicU64,
-    /// When something was received last.
-    last_heard: AtomicU64,
+    /// When something was last received.
+    last_received: AtomicU64,
     latencies: Mutex<Times>,
 }
 
-/// What the threads tell, summed up.
+/// The sums over all threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub open: u64,
@@ -88,14 +88,14 @@ pub(super) struct Totals {
     pub unknown: u64,
     pub own: u64,
     pub missing: u64,
-    pub last_heard: Time,
+    pub last_received: Time,
 }
 
 impl Shared {
     pub fn new(threads: usize, rooms: usize) -> Shared {
         Shared {
             stage: AtomicU8::new(Stage::Connect as u8),
-            hearers: std::iter::repeat_with(AtomicU64::default).take(rooms).collect(),
+            recipients: std::iter::repeat_with(AtomicU64::default).take(rooms).collect(),
             beginning: OnceLock::new(),
             ending: OnceLock::new(),
             is_aborted: AtomicBool::new(false),
@@ -112,12 +112,12 @@ impl Shared {
         self.stage.load(Ordering::Acquire) >= stage as u8
     }
 
-    /// Whether every thread has done what a stage asks for.
+    /// Returns true if every thread has acknowledged a stage.
     pub fn is_acknowledged(&self, stage: Stage) -> bool {
         self.gauges.iter().all(|gauge| gauge.stage.load(Ordering::Acquire) >= stage as u8)
     }
 
-    /// Whether every thread has handled all that was due.
+    /// Returns true if every thread has handled all messages that were due.
     pub fn is_sent(&self) -> bool {
         self.gauges.iter().all(|gauge| gauge.is_sent.load(Ordering::Acquire))
     }
@@ -135,16 +135,16 @@ impl Shared {
             unknown: sum.unknown + gauge.unknown.load(RELAXED),
             own: sum.own + gauge.own.load(RELAXED),
             missing: sum.missing + gauge.missing.load(RELAXED),
-            last_heard: sum.last_heard.max(Time::from_nanos(gauge.last_heard.load(RELAXED))),
+            last_received: sum.last_received.max(Time::from_nanos(gauge.last_received.load(RELAXED))),
         })
     }
 
-    /// Latencies since they were last taken.
+    /// Returns the latencies since the last call.
     pub fn take_latencies(&self) -> Times {
         let mut all = Times::default();
         for gauge in &self.gauges {
             if let Ok(mut latencies) = gauge.latencies.lock() {
-                latencies.hand_over(&mut all);
+                latencies.move_to(&mut all);
             }
         }
         all
@@ -156,8 +156,8 @@ impl Gauge {
         self.stage.store(stage as u8, Ordering::Release);
     }
 
-    /// Tells of the connections of a thread, of which `begun` were begun for the first time.
-    pub fn tell_connections<N: Network>(&self, pool: &ClientPool<'_, N>, begun: usize, joined: usize) {
+    /// Publishes the state of a thread's connections, of which `begun` clients have tried to connect.
+    pub fn publish_connections<N: Network>(&self, pool: &ClientPool<'_, N>, begun: usize, joined: usize) {
         let recorder = &pool.recorder;
         let settled = recorder.first.opened + total(&recorder.first.failed);
         self.open.store(pool.open() as u64, RELAXED);
@@ -167,11 +167,11 @@ impl Gauge {
         self.failed.store(failed, RELAXED);
     }
 
-    pub fn tell_last_heard(&self, last_heard: Time) {
-        self.last_heard.store(last_heard.as_nanos(), RELAXED);
+    pub fn publish_last_received(&self, last_received: Time) {
+        self.last_received.store(last_received.as_nanos(), RELAXED);
     }
 
-    pub fn tell_messages(&self, recorder: &MessageRecorder, is_sent: bool) {
+    pub fn publish_messages(&self, recorder: &MessageRecorder, is_sent: bool) {
         self.planned.store(recorder.planned, RELAXED);
         self.sent.store(recorder.sent, RELAXED);
         self.expected.store(recorder.expected, RELAXED);
@@ -179,14 +179,14 @@ impl Gauge {
         self.unknown.store(recorder.unknown, RELAXED);
         self.own.store(recorder.own, RELAXED);
         self.missing.store(recorder.missing, RELAXED);
-        // After the counts, so that who sees that all is sent sees how much that is.
+        // Stored after the counts: a reader that sees the flag also sees the final counts.
         self.is_sent.store(is_sent, Ordering::Release);
     }
 
-    /// Hands over the latencies since the last time.
-    pub fn tell_latencies(&self, recorder: &mut MessageRecorder) {
+    /// Publishes the latencies since the last call.
+    pub fn publish_latencies(&self, recorder: &mut MessageRecorder) {
         if let Ok(mut latencies) = self.latencies.lock() {
-            recorder.recent.hand_over(&mut latencies);
+            recorder.recent.move_to(&mut latencies);
         }
     }
 }

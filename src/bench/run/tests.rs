@@ -1,4 +1,5 @@
-//! Whole runs in a simulated network, with servers that each do one thing wrong: the report shows exactly that.
+//! Whole runs in a simulated network, with servers that each have one fault: the report shows exactly that
+//! fault.
 
 use super::super::cli::{Command, Scenario};
 use super::super::clients::{Addresses, ConnectConfig};
@@ -45,13 +46,13 @@ impl Watch for Notes {
     }
 }
 
-/// Something that happens to a run from outside.
+/// An external event during a run.
 #[derive(Clone, Copy)]
 enum Disturbance {
     None,
-    /// SIGINT, so long after the beginning.
+    /// SIGINT after this time.
     Interrupt(Nanos),
-    /// The load tester is stopped at a time for a time.
+    /// The load tester is stopped at a time for some time.
     Pause {
         at: Nanos,
         length: Nanos,
@@ -112,7 +113,7 @@ fn disturbed(arguments: &str, server: impl Server + 'static, disturbance: Distur
     let mut tick = Time::ZERO;
     while workers.iter().any(Option::is_some) {
         let now = world.borrow().now();
-        assert!(now < Time::ZERO + Nanos::secs(300), "a run ends");
+        assert!(now < Time::ZERO + Nanos::secs(300), "the run has not ended");
         match disturbance {
             Disturbance::Interrupt(at) if now >= Time::ZERO + at => interrupted.store(2, Relaxed),
             Disturbance::Pause { at, length } if now >= Time::ZERO + at && !is_paused => {
@@ -142,7 +143,7 @@ fn disturbed(arguments: &str, server: impl Server + 'static, disturbance: Distur
     report
 }
 
-/// Rows never contradict the run's own figures.
+/// Checks that rows agree with the totals of the run.
 fn check_rows(report: &Report) {
     let sum = |of: fn(&super::Row) -> u64| report.rows.iter().map(of).sum::<u64>();
     if let Some(messages) = &report.messages
@@ -159,7 +160,7 @@ fn check_rows(report: &Report) {
         }
     }
     for pair in report.rows.windows(2) {
-        assert!((pair[0].at - pair[1].from).abs() < 1e-9, "rows follow one another");
+        assert!((pair[0].at - pair[1].from).abs() < 1e-9, "there are no gaps between rows");
     }
 }
 
@@ -167,13 +168,13 @@ fn messages(report: &Report) -> &Messages {
     report.messages.as_ref().unwrap()
 }
 
-/// Planned, sent, expected, received, lost.
+/// Returns planned, sent, expected, received and lost messages.
 fn counts(report: &Report) -> [u64; 5] {
     let it = messages(report);
     [it.planned, it.sent, it.expected, it.received, it.lost]
 }
 
-/// Duplicated, reordered, damaged.
+/// Returns duplicated, reordered and damaged messages.
 fn faults(report: &Report) -> [u64; 3] {
     let it = messages(report);
     [it.duplicated, it.reordered, it.damaged]
@@ -188,7 +189,7 @@ fn assert_near(micros: f64, expected: f64) {
     assert!((micros - expected).abs() <= expected * 0.01, "{micros} is not {expected}");
 }
 
-/// Echoes after a time.
+/// Echoes each message after a delay.
 struct Echo(Nanos);
 
 impl Server for Echo {
@@ -197,7 +198,7 @@ impl Server for Echo {
     }
 }
 
-/// Sends each message to all after a time.
+/// Sends each message to all members after a delay.
 struct Room(Nanos);
 
 impl Server for Room {
@@ -206,7 +207,7 @@ impl Server for Room {
     }
 }
 
-/// A server from a function of the number of the message, from 0.
+/// A server defined by a function of the message's number, from 0.
 struct Each<F: FnMut(u32, usize, &[u8], &mut Out)>(u32, F);
 
 impl<F: FnMut(u32, usize, &[u8], &mut Out)> Server for Each<F> {
@@ -224,7 +225,7 @@ const ECHO: &str = "echo ws://h -c 1 --rate 200 --warmup 0 -d 2";
 const ROOM: &str = "broadcast ws://h -c 20 --senders 1 --rate 200 --warmup 500ms -d 1500ms";
 
 #[test]
-fn latency_is_the_known_delay_of_the_server_at_every_rate() {
+fn latency_equals_the_delay_of_the_server_at_every_rate() {
     for (rate, delay) in [(10, 5), (100, 1), (300, 3), (900, 1), (1_000, 2), (2_000, 1), (5_000, 4)] {
         for threads in [1, 2] {
             let plan = format!("-c 4 --rate {rate} -d 2 --warmup 100ms -t {threads}");
@@ -241,7 +242,7 @@ fn latency_is_the_known_delay_of_the_server_at_every_rate() {
 }
 
 #[test]
-fn a_good_server_has_no_fault_in_any_scenario() {
+fn a_correct_server_has_no_faults_in_any_scenario() {
     for arguments in [
         "echo ws://h -c 5 -d 1",
         "echo ws://h -c 5 --depth 16 -d 1 -t 2",
@@ -260,7 +261,7 @@ fn a_good_server_has_no_fault_in_any_scenario() {
                 } else if rooms == 1 {
                     server.on_message(connection, Opcode::Text, text, Time::ZERO, out);
                 } else {
-                    // Connections come in the order of clients here, thread by thread.
+                    // Connections are made in the order of clients here, thread by thread.
                     out.broadcast(server.0, Opcode::Text, text);
                 }
             }),
@@ -274,7 +275,7 @@ fn a_good_server_has_no_fault_in_any_scenario() {
 }
 
 #[test]
-fn a_server_that_stops_answering_shows_in_every_figure() {
+fn a_server_that_stops_answering_affects_every_figure() {
     let report = run(
         ECHO,
         each(|number, connection, text, out| {
@@ -289,11 +290,11 @@ fn a_server_that_stops_answering_shows_in_every_figure() {
     assert!(
         latency.p50 >= 1e6 && latency.is_lower_bound(latency.p50) && !latency.is_lower_bound(latency.min)
     );
-    assert!(report.is_valid, "the load tester has done its part: {:?}", report.invalid);
+    assert!(report.is_valid, "the load tester carried out the plan: {:?}", report.invalid);
 }
 
 #[test]
-fn what_a_depth_holds_back_is_not_sent_and_the_run_says_so() {
+fn messages_held_back_by_depth_are_unsent_and_reported() {
     let report = run(
         &format!("{ECHO} --depth 1"),
         each(|number, connection, text, out| {
@@ -303,7 +304,7 @@ fn what_a_depth_holds_back_is_not_sent_and_the_run_says_so() {
         }),
     );
     assert_eq!(counts(&report), [400, 21, 400, 20, 380]);
-    assert_eq!(messages(&report).unsent["the sender waited for answers (--depth)"], 379);
+    assert_eq!(messages(&report).unsent["the sender waited for replies (--depth)"], 379);
     assert!(!report.is_valid && report.invalid[0].contains("379 of 400"), "{:?}", report.invalid);
     assert_eq!(report.latency.unwrap().unanswered, 380);
 }
@@ -325,9 +326,9 @@ fn a_closed_loop_goes_on_after_the_response_timeout() {
 }
 
 #[test]
-fn a_stall_that_ends_is_in_the_latency_of_all_that_was_due_meanwhile() {
+fn a_stall_counts_in_the_latency_of_all_messages_due_meanwhile() {
     let stalls = |number, connection, text: &[u8], out: &mut Out| {
-        // Message 50 is due at 250 ms and answered at 1,250 ms, and so is what follows.
+        // Message 50 is due at 250 ms and answered at 1,250 ms, like the following ones.
         let late = 1_000 - 5 * u64::from(number).saturating_sub(50).min(200);
         let after = if number < 50 { millis(1) } else { millis(late.max(1)) };
         out.send(after, connection, Opcode::Text, text);
@@ -340,7 +341,7 @@ fn a_stall_that_ends_is_in_the_latency_of_all_that_was_due_meanwhile() {
 }
 
 #[test]
-fn a_server_that_closes_its_senders_leaves_a_plan_that_was_not_carried_out() {
+fn a_run_is_not_valid_if_the_server_closes_senders() {
     let report = run(
         "broadcast ws://h -c 10 --senders 2 --rate 100 --warmup 0 -d 2",
         each(|number, connection, text, out| {
@@ -382,7 +383,7 @@ fn senders_that_never_connected_are_part_of_the_plan() {
 }
 
 #[test]
-fn what_a_server_leaves_out_doubles_reorders_or_damages_is_counted() {
+fn lost_duplicated_reordered_and_damaged_messages_are_counted() {
     let is_50th = |number: u32| number % 100 == 50;
     let report = run(
         ROOM,
@@ -428,14 +429,14 @@ fn what_a_server_leaves_out_doubles_reorders_or_damages_is_counted() {
 }
 
 #[test]
-fn what_comes_too_far_out_of_order_is_unknown_and_not_called_a_duplicate() {
+fn messages_too_far_out_of_order_are_unknown_instead_of_duplicates() {
     let mut held: Vec<Vec<u8>> = Vec::new();
     let report = run(
         "echo ws://h -c 1 --rate 20000 --warmup 0 -d 1",
         each(move |_, connection, text, out| {
             held.push(text.to_vec());
             if held.len() == 20_000 {
-                // The odd ones first, so that there are as many gaps as there are messages.
+                // The odd ones first, so that there are as many gaps as messages.
                 for parity in [1, 0] {
                     for text in held.iter().skip(parity).step_by(2) {
                         out.send(millis(1), connection, Opcode::Text, text);
@@ -474,7 +475,7 @@ fn a_server_that_answers_something_else_is_quoted() {
 }
 
 #[test]
-fn a_url_that_echoes_in_the_place_of_broadcasting_is_recognised() {
+fn a_url_that_echoes_instead_of_broadcasting_is_recognised() {
     let report = run(ROOM, Echo(millis(1)));
     assert_eq!(messages(&report).received, 400);
     assert!(
@@ -485,7 +486,7 @@ fn a_url_that_echoes_in_the_place_of_broadcasting_is_recognised() {
 }
 
 #[test]
-fn a_server_that_leaves_out_the_sender_is_not_waited_for() {
+fn a_run_does_not_wait_for_copies_that_the_server_does_not_send_to_the_sender() {
     let report = run(
         ROOM,
         each(|_, connection, text, out| {
@@ -503,7 +504,7 @@ fn a_server_that_leaves_out_the_sender_is_not_waited_for() {
 }
 
 #[test]
-fn an_acknowledgement_to_the_sender_is_no_duplicate() {
+fn an_acknowledgement_to_the_sender_is_not_a_duplicate() {
     let report = run(
         ROOM,
         each(|number, connection, text, out| {
@@ -534,7 +535,7 @@ fn deliveries_joined_in_one_message_are_all_counted() {
 }
 
 #[test]
-fn json_that_the_server_writes_anew_is_rewritten_and_not_damaged() {
+fn json_serialised_again_by_the_server_is_rewritten_but_not_damaged() {
     let report = run(
         &format!(r#"{ROOM} --message {{"a":1,"text":"{{id}}"}}"#),
         each(|_, _, text, out| {
@@ -546,7 +547,7 @@ fn json_that_the_server_writes_anew_is_rewritten_and_not_damaged() {
 }
 
 #[test]
-fn what_the_socket_does_not_take_is_not_sent() {
+fn messages_that_the_socket_does_not_accept_are_unsent() {
     struct Deaf;
     impl Server for Deaf {
         fn on_message(&mut self, _: usize, _: Opcode, _: &[u8], _: Time, _: &mut Out) {}
@@ -558,13 +559,13 @@ fn what_the_socket_does_not_take_is_not_sent() {
     let it = messages(&report);
     assert_eq!(it.planned, 1_000);
     assert!(it.sent < 300, "{}", it.sent);
-    assert!(it.unsent["the server did not read what the sender sent before"] > 700);
+    assert!(it.unsent["the server did not read earlier messages of the sender"] > 700);
     assert_eq!(it.sent + it.unsent.values().sum::<u64>(), it.planned);
     assert!(!report.is_valid);
 }
 
 #[test]
-fn silent_death_is_found_by_asking() {
+fn dead_connections_are_detected_by_pings() {
     struct Dead;
     impl Server for Dead {
         fn on_message(&mut self, _: usize, _: Opcode, _: &[u8], _: Time, _: &mut Out) {}
@@ -598,7 +599,7 @@ fn a_connect_rate_is_kept_however_long_handshakes_take() {
 }
 
 #[test]
-fn joins_that_take_long_are_waited_for_if_the_user_says_how_to_know_them() {
+fn slow_joins_are_waited_for_with_joined_when_or_settle() {
     struct Joins {
         joined: HashMap<usize, Time>,
     }
@@ -626,7 +627,7 @@ fn joins_that_take_long_are_waited_for_if_the_user_says_how_to_know_them() {
 }
 
 #[test]
-fn an_interrupted_run_waits_for_what_is_on_the_way() {
+fn an_interrupted_run_waits_for_outstanding_deliveries() {
     let during = |after| {
         disturbed(
             "echo ws://h -c 4 --rate 100 --warmup 1 -d 10",
@@ -649,7 +650,7 @@ fn an_interrupted_run_waits_for_what_is_on_the_way() {
 }
 
 #[test]
-fn a_load_tester_that_was_stopped_says_so_in_open_and_closed_loop() {
+fn a_pause_of_the_load_tester_is_reported_in_open_and_closed_loop() {
     let pause = Disturbance::Pause { at: millis(1_500), length: millis(2_000) };
     for plan in ["echo ws://h -c 4 -d 4", "echo ws://h -c 4 --rate 100 -d 4", "broadcast ws://h -c 4 -d 4"] {
         let report = disturbed(plan, Echo(millis(1)), pause);
@@ -659,12 +660,12 @@ fn a_load_tester_that_was_stopped_says_so_in_open_and_closed_loop() {
 }
 
 #[test]
-fn rates_are_of_the_window_and_the_drain_stands_beside_them() {
+fn rates_cover_the_window_without_the_drain() {
     let report = run("echo ws://h -c 10 --rate 100 --warmup 0 -d 1", Echo(millis(1_500)));
     let it = messages(&report);
     assert_eq!(counts(&report), [100, 100, 100, 100, 0]);
     assert!((99.0..=101.0).contains(&it.sent_per_second), "{}", it.sent_per_second);
-    assert_eq!(it.received_per_second, 0.0, "nothing came in the window");
+    assert_eq!(it.received_per_second, 0.0, "nothing arrived in the window");
     assert!((1.4..1.6).contains(&report.drain_seconds), "{}", report.drain_seconds);
 }
 
@@ -701,7 +702,7 @@ fn rows_end_where_phases_end() {
 }
 
 #[test]
-fn a_number_of_messages_ends_a_run_in_open_and_closed_loop() {
+fn a_run_ends_after_a_number_of_messages_in_open_and_closed_loop() {
     for threads in [1, 3] {
         let report = run(&format!("echo ws://h -c 7 -n 100 --warmup 0 -t {threads}"), Echo(millis(5)));
         assert_eq!(counts(&report), [100, 100, 100, 100, 0], "closed, {threads}");
@@ -715,7 +716,7 @@ fn a_number_of_messages_ends_a_run_in_open_and_closed_loop() {
 }
 
 #[test]
-fn all_that_a_storm_cuts_off_come_back_and_lose_nothing_from_then_on() {
+fn all_members_dropped_by_a_storm_reconnect_and_then_lose_nothing() {
     for plan in ["", "--jitter 300ms", "-t 3"] {
         let report =
             run(&format!("storm ws://h -c 30 --rate 200 --warmup 300ms -d 2 {plan}"), Room(millis(3)));
@@ -731,7 +732,7 @@ fn all_that_a_storm_cuts_off_come_back_and_lose_nothing_from_then_on() {
 }
 
 #[test]
-fn a_storm_after_which_nobody_comes_back_is_told() {
+fn a_storm_without_recovery_is_reported() {
     struct Full(Room, u32);
     impl Server for Full {
         fn accept(&mut self, _: usize, _: &str, now: Time) -> Accept {
@@ -757,7 +758,7 @@ fn a_storm_after_which_nobody_comes_back_is_told() {
 }
 
 #[test]
-fn a_member_that_is_closed_again_after_a_storm_is_back_once() {
+fn a_member_closed_again_after_a_storm_counts_as_back_once() {
     struct Closes(Room);
     impl Server for Closes {
         fn on_open(&mut self, connection: usize, now: Time, out: &mut Out) {
@@ -777,7 +778,7 @@ fn a_member_that_is_closed_again_after_a_storm_is_back_once() {
 }
 
 #[test]
-fn churn_leaves_by_a_closing_handshake_and_does_not_hang_up_on_slow_ones() {
+fn churners_leave_with_a_closing_handshake_and_wait_for_slow_ones() {
     struct Slow(Room);
     impl Server for Slow {
         fn accept(&mut self, _: usize, _: &str, now: Time) -> Accept {
@@ -802,7 +803,7 @@ fn churn_leaves_by_a_closing_handshake_and_does_not_hang_up_on_slow_ones() {
 }
 
 #[test]
-fn two_servers_that_do_not_share_a_room_are_hinted_at() {
+fn servers_that_do_not_share_a_room_are_reported() {
     struct Divided;
     impl Server for Divided {
         fn on_message(&mut self, connection: usize, opcode: Opcode, text: &[u8], _: Time, out: &mut Out) {
@@ -824,7 +825,7 @@ fn two_servers_that_do_not_share_a_room_are_hinted_at() {
 }
 
 #[test]
-fn what_throng_says_of_its_limits_is_held_against_the_plan() {
+fn limits_in_the_greeting_of_throng_are_compared_with_the_plan() {
     struct Throng(Room);
     impl Server for Throng {
         fn on_open(&mut self, connection: usize, _: Time, out: &mut Out) {

@@ -1,4 +1,4 @@
-//! What one thread of clients does, from the first connection to the last closing handshake.
+//! The work of one thread of clients, from the first connection to the last closing handshake.
 
 use super::super::cli::{Action, MessageOptions};
 use super::super::clients::{CLOSE_TIMEOUT, ClientPool, FrameWriter, Handler};
@@ -24,40 +24,40 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How often a thread hands over latencies.
-const TELL_INTERVAL: Nanos = Nanos::millis(50);
-/// When nothing has come for so long after the end, nothing more will.
+/// How often a thread publishes latencies.
+const PUBLISH_INTERVAL: Nanos = Nanos::millis(50);
+/// After this much silence at the end, no more deliveries are expected.
 const SILENCE: Nanos = Nanos::millis(300);
-/// How the format `json` of throng's chat begins.
-const THRONG_GREETS: &[u8] = br#"{"type":"welcome","uid":"#;
+/// The start of the first message of a throng chat in the json format.
+const THRONG_GREETING: &[u8] = br#"{"type":"welcome","uid":"#;
 
-/// The clients of one thread and what they do.
+/// The clients of one thread and their workload.
 pub(super) struct Worker<'a, N: Network> {
     plan: &'a Plan<'a>,
     shared: &'a Shared,
     thread: usize,
     pool: ClientPool<'a, N>,
     dispatcher: Dispatcher<'a, N>,
-    /// Clients that have begun to connect.
+    /// Number of clients that have started to connect.
     begun: usize,
-    /// When connections are due, if there is a rate.
+    /// Due times of connections, with --connect-rate.
     connect_rate: Option<Pacer>,
     batching: ReadBatching,
-    /// What arrives while a message is about to be sent may wait until then.
+    /// Whether messages received shortly before the next one is sent are read only then.
     gathers: bool,
-    part: Part,
-    /// When latencies were handed over last.
-    told: Time,
-    /// When the last step began.
+    state: State,
+    /// When latencies were last published.
+    published: Time,
+    /// When the last step started.
     stepped: Time,
     longest_pause: Nanos,
 }
 
-/// How far a thread has come.
+/// The progress of a thread.
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum State {
     Connecting,
-    /// The members were counted.
+    /// The members have been counted.
     Counted,
     Running,
     Finishing {
@@ -65,14 +65,14 @@ enum Part {
         since: Time,
         until: Time,
     },
-    /// Waits for the others.
+    /// Waiting for the other threads.
     Finished,
     Closing {
         until: Time,
     },
 }
 
-/// What a thread has measured.
+/// The measurements of a thread.
 pub(super) struct Results {
     pub connections: ConnectionRecorder,
     pub messages: MessageRecorder,
@@ -97,14 +97,14 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
             connect_rate: plan.scenario.common.connect_rate.map(|rate| Pacer::new(Time::ZERO, rate)),
             batching: ReadBatching::new(is_room),
             gathers: plan.config.is_every_arrival_stamped() && plan.scenario.is_open_echo(),
-            part: Part::Connecting,
-            told: Time::ZERO,
+            state: State::Connecting,
+            published: Time::ZERO,
             stepped: Time::ZERO,
             longest_pause: Nanos::ZERO,
         }
     }
 
-    /// Does what is due, then waits for what comes and handles it; `false` when there is nothing more to do.
+    /// Does what is due, then waits for events and handles them. Returns false when the work is done.
     pub fn step(&mut self) -> io::Result<bool> {
         let now = self.pool.network.now();
         self.note_pause(now);
@@ -116,7 +116,7 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
         let events = self.pool.poll(wait, due.unwrap_or(Time::NEVER), &mut self.dispatcher)?;
         self.pool.expire(&mut self.dispatcher);
         let now = self.pool.network.now();
-        self.tell(now);
+        self.publish(now);
         if !self.pool.has_left_some() {
             let latest = self.dispatcher.workload.as_mut().map_or(Nanos::ZERO, |it| it.recorder().latest);
             let pause = self.batching.pause(now, events, latest);
@@ -139,62 +139,62 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
         }
     }
 
-    /// A step waits no longer than a tick. One that takes longer did not get to run, or the process was stopped.
+    /// Records how much longer than a tick a step took. The thread did not run, or the process was stopped.
     fn note_pause(&mut self, now: Time) {
-        if matches!(self.part, Part::Running) && self.stepped > Time::ZERO {
+        if matches!(self.state, State::Running) && self.stepped > Time::ZERO {
             let pause = now.since(self.stepped).saturating_sub(TICK);
             self.longest_pause = self.longest_pause.max(pause);
         }
         self.stepped = now;
     }
 
-    /// Goes along with the coordinator; `false` when all is done.
+    /// Follows the coordinator's stages. Returns false when the work is done.
     fn advance(&mut self, now: Time) -> bool {
         let shared = self.shared;
         let gauge = &shared.gauges[self.thread];
-        match self.part {
-            Part::Connecting if shared.has_entered(Stage::Count) => {
+        match self.state {
+            State::Connecting if shared.has_entered(Stage::Count) => {
                 self.dispatcher.count_members(&self.pool);
                 gauge.acknowledge(Stage::Count);
-                self.part = Part::Counted;
+                self.state = State::Counted;
             }
-            Part::Connecting => {}
-            Part::Counted if shared.has_entered(Stage::Finish) => self.finish(now),
-            Part::Counted => {
+            State::Connecting => {}
+            State::Counted if shared.has_entered(Stage::Finish) => self.finish(now),
+            State::Counted => {
                 if let Some(beginning) = shared.beginning.get() {
                     self.pool.acknowledge_late();
                     self.dispatcher.begin(beginning);
                     if let Some(interval) = self.plan.scenario.common.ping {
                         self.pool.ping_every(interval.into());
                     }
-                    self.part = Part::Running;
+                    self.state = State::Running;
                 }
             }
-            Part::Running if shared.has_entered(Stage::Finish) => self.finish(now),
-            Part::Running => {}
-            Part::Finishing { wait, since, until } => {
+            State::Running if shared.has_entered(Stage::Finish) => self.finish(now),
+            State::Running => {}
+            State::Finishing { wait, since, until } => {
                 let is_done = match wait {
                     Finish::Done => true,
                     Finish::Pongs => self.pool.unanswered_pings() == 0,
-                    Finish::Silence => now.since(self.dispatcher.last_heard.max(since)) > SILENCE,
+                    Finish::Silence => now.since(self.dispatcher.last_received.max(since)) > SILENCE,
                 };
                 if is_done || now >= until {
                     self.pool.drop_unanswered();
                     gauge.acknowledge(Stage::Finish);
-                    self.part = Part::Finished;
+                    self.state = State::Finished;
                 }
             }
-            Part::Finished => {
+            State::Finished => {
                 if let Some(ending) = shared.ending.get() {
                     if let Some(workload) = &mut self.dispatcher.workload {
                         workload.account(&self.pool, *ending);
                     }
                     self.pool.recorder.open_at_end = self.pool.open() as u64;
                     self.pool.close_all();
-                    self.part = Part::Closing { until: now + CLOSE_TIMEOUT };
+                    self.state = State::Closing { until: now + CLOSE_TIMEOUT };
                 }
             }
-            Part::Closing { until } => return self.pool.closing() > 0 && now < until,
+            State::Closing { until } => return self.pool.closing() > 0 && now < until,
         }
         true
     }
@@ -205,24 +205,25 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
             None => Finish::Done,
         };
         let until = now + self.plan.scenario.common.drain_timeout.into();
-        self.part = Part::Finishing { wait, since: now, until };
+        self.state = State::Finishing { wait, since: now, until };
     }
 
-    /// Connects and sends what is due; when something is due next.
+    /// Opens connections and sends messages that are due. Returns the time of the next ones.
     fn run_due(&mut self, now: Time) -> Option<Time> {
-        let due = match self.part {
-            Part::Connecting => self.connect_due(now),
-            Part::Running => {
+        let due = match self.state {
+            State::Connecting => self.connect_due(now),
+            State::Running => {
                 let workload = self.dispatcher.workload.as_mut();
                 workload.and_then(|workload| workload.run_due(&mut self.pool, now))
             }
             _ => None,
         };
-        let ping = matches!(self.part, Part::Running).then(|| self.pool.send_pings()).flatten();
+        let ping = matches!(self.state, State::Running).then(|| self.pool.send_pings()).flatten();
         due.into_iter().chain(ping).min()
     }
 
-    /// Begins connections: those that are due by the rate, or else as many at a time as may be under way.
+    /// Opens connections: those that are due with --connect-rate, otherwise up to the limit of concurrent
+    /// attempts.
     fn connect_due(&mut self, now: Time) -> Option<Time> {
         let (threads, common) = (self.shared.gauges.len(), &self.plan.scenario.common);
         let len = self.dispatcher.own.len();
@@ -245,38 +246,38 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
         None
     }
 
-    fn tell(&mut self, now: Time) {
+    fn publish(&mut self, now: Time) {
         let gauge = &self.shared.gauges[self.thread];
-        gauge.tell_connections(&self.pool, self.begun, self.dispatcher.joined);
-        gauge.tell_last_heard(self.dispatcher.last_heard);
+        gauge.publish_connections(&self.pool, self.begun, self.dispatcher.joined);
+        gauge.publish_last_received(self.dispatcher.last_received);
         if let Some(workload) = &mut self.dispatcher.workload {
             let is_sent = workload.is_sent();
             let recorder = workload.recorder();
-            gauge.tell_messages(recorder, is_sent);
-            if now.since(self.told) >= TELL_INTERVAL {
-                self.told = now;
-                gauge.tell_latencies(recorder);
+            gauge.publish_messages(recorder, is_sent);
+            if now.since(self.published) >= PUBLISH_INTERVAL {
+                self.published = now;
+                gauge.publish_latencies(recorder);
             }
         }
     }
 }
 
-/// Hands what happens to the clients to the workload, and answers what is not part of it.
+/// Passes events of the clients to the workload, and handles messages that are not part of it.
 struct Dispatcher<'a, N: Network> {
     plan: &'a Plan<'a>,
     shared: &'a Shared,
     /// The numbers of this thread's clients among those of all threads.
     own: Range<usize>,
-    last_heard: Time,
+    last_received: Time,
     /// Present from [`Stage::Run`] on.
     workload: Option<Box<dyn Workload<N> + 'a>>,
     other: OtherMessages,
-    /// Clients connected when the members were counted.
+    /// Whether each client was connected when the members were counted.
     is_member: Vec<bool>,
-    /// Clients that have received something.
+    /// Whether each client has received anything.
     is_greeted: Vec<bool>,
     late_greetings: u64,
-    /// Clients that have received what the user says a joined client receives, and their number.
+    /// Whether each client has received the text that marks it as joined, and the number of such clients.
     has_joined: Vec<bool>,
     joined: usize,
 }
@@ -286,7 +287,7 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
         Dispatcher {
             plan,
             shared,
-            last_heard: Time::ZERO,
+            last_received: Time::ZERO,
             workload: None,
             other: OtherMessages::default(),
             is_member: vec![false; own.len()],
@@ -298,12 +299,12 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
         }
     }
 
-    /// Tells how many clients are connected that are to receive messages.
+    /// Counts the connected clients that are to receive messages.
     fn count_members(&mut self, pool: &ClientPool<'_, N>) {
         let members = self.plan.scenario.common.connections.clamp(self.own.start, self.own.end);
         for client in (self.own.start..members).filter(|client| pool.is_open(client - self.own.start)) {
             self.is_member[client - self.own.start] = true;
-            self.shared.hearers[client % self.shared.hearers.len()].fetch_add(1, Relaxed);
+            self.shared.recipients[client % self.shared.recipients.len()].fetch_add(1, Relaxed);
         }
     }
 
@@ -322,7 +323,7 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
                 BroadcastConfig { rooms, board, config, span: span.clone(), rate, format: format.clone() };
             Broadcast::new(common, own.clone(), is_member.clone(), expects)
         };
-        // Of this thread, those beside the members.
+        // The clients of this thread that are not members.
         let further = steady.clamp(own.start, own.end) - own.start..own.len();
         self.workload = Some(match &scenario.action {
             Action::Connect => Box::new(Idle::default()),
@@ -373,7 +374,7 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
 
     fn is_ignored(&self, payload: &[u8]) -> bool {
         let ignored = self.plan.scenario.common.ignore.iter().map(String::as_bytes);
-        let preset = self.plan.preset.as_ref().and_then(|preset| preset.aside);
+        let preset = self.plan.preset.as_ref().and_then(|preset| preset.not_delivery);
         ignored.chain(preset).any(|text| contains(payload, text))
     }
 
@@ -386,7 +387,7 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
             self.has_joined[client] = true;
             self.joined += 1;
         }
-        if payload.starts_with(THRONG_GREETS) {
+        if payload.starts_with(THRONG_GREETING) {
             self.shared.greeting.get_or_init(|| payload.to_vec());
         }
     }
@@ -414,7 +415,7 @@ impl<'a, N: Network + 'a> Handler for Dispatcher<'a, N> {
         now: Time,
         writer: &mut FrameWriter<'_>,
     ) -> bool {
-        self.last_heard = now;
+        self.last_received = now;
         let payload = message.payload();
         if let Some(answer) = self.plan.preset.as_ref().and_then(|preset| preset.answer(payload)) {
             writer.greet(answer);
@@ -465,7 +466,7 @@ impl<'a, N: Network + 'a> Handler for Dispatcher<'a, N> {
     }
 }
 
-/// The part of `all` that the clients `own` of `clients` have.
+/// Returns the share of `all` that belongs to the clients `own` out of `clients`.
 fn share(all: u64, own: &Range<usize>, clients: usize) -> u64 {
     let before = |client: usize| (u128::from(all) * client as u128 / clients as u128) as u64;
     before(own.end) - before(own.start)

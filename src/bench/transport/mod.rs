@@ -1,13 +1,13 @@
-//! A client's connection, non-blocking and for edge-triggered readiness: TCP, or TLS over it.
+//! A client's connection, non-blocking and for edge-triggered readiness: TCP, or TLS over TCP.
 //!
-//! Whoever uses one need not know which it is:
+//! Both kinds are used in the same way:
 //!
-//! - A read that fills less than the buffer has emptied the socket of all but its end.
-//! - Each time that something is ready: read, then write what waits, then flush. With TLS, reading answers what the
-//!   handshake asks and so lets more be written, and a write may leave bytes behind that only a flush or the next
-//!   write sends.
-//! - A read of 0 bytes is the end. TLS that ends without saying so is no error: WebSocket has a closing handshake of
-//!   its own, by which a cut is told from an end.
+//! - A read that does not fill the buffer has emptied the socket, except possibly for the end of the stream.
+//! - On each event: read, then write queued data, then flush. With TLS, reading may send replies of the
+//!   handshake and so allow further writes, and a write may leave bytes that are sent by a flush or the next
+//!   write.
+//! - A read of 0 bytes is the end of the stream. TLS that ends without close_notify is not an error: the
+//!   closing handshake of WebSocket already distinguishes a complete stream from a truncated one.
 
 mod tls;
 
@@ -30,13 +30,14 @@ use std::time::Duration;
 pub(crate) enum Transport {
     /// TCP.
     Plain(TcpStream),
-    /// TLS over TCP, beginning with the handshake.
+    /// TLS over TCP, starting with the handshake.
     Tls(Box<TlsTransport>),
 }
 
 impl Transport {
-    /// Begins to connect: from `source`, with room for `receive_buffer` bytes in the system, and over TLS to the host
-    /// named, if these are given. When the socket can be written to, [`Transport::connected`] tells how it went.
+    /// Starts to connect: from `source`, with a kernel receive buffer of `receive_buffer` bytes, and over TLS
+    /// to the named host, where given. [`Transport::connected`] returns the result once the socket is
+    /// writable.
     pub fn connect(
         address: SocketAddr,
         source: Option<IpAddr>,
@@ -50,7 +51,8 @@ impl Transport {
             socket.set_recv_buffer_size(size)?;
         }
         if let Some(source) = source {
-            // Else the port would be chosen here, not knowing the server, and none that has been used of late.
+            // Choose the port when connecting: here it would be chosen without knowing the server, among
+            // ports not used recently.
             #[cfg(target_os = "linux")]
             nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
             socket.bind(&SocketAddr::new(source, 0).into())?;
@@ -66,7 +68,8 @@ impl Transport {
         })
     }
 
-    /// Has the kernel stamp what arrives. Where it cannot, or with TLS, the time of reading counts.
+    /// Enables kernel timestamps for received data. If they are unavailable, or with TLS, the time of reading
+    /// counts.
     pub fn stamp_arrivals(&self) {
         #[cfg(target_os = "linux")]
         if let Transport::Plain(socket) = self {
@@ -75,8 +78,8 @@ impl Transport {
         }
     }
 
-    /// Reads, and tells when the last of what was read arrived, by the time of day since 1970. With TLS, whose records
-    /// are read apart, that is not known.
+    /// Reads and returns the arrival time of the last bytes read, as time since 1970. With TLS the time is
+    /// unknown, since records are read separately.
     pub fn read_with_stamp(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<Duration>)> {
         match self {
             Transport::Plain(socket) => receive(socket, buffer),
@@ -84,7 +87,7 @@ impl Transport {
         }
     }
 
-    /// Whether TCP is connected by now, or why it never will be.
+    /// Returns whether TCP is connected yet, or why it failed.
     pub fn connected(&self) -> io::Result<bool> {
         let socket = self.socket();
         if let Some(error) = socket.take_error()? {
@@ -97,8 +100,8 @@ impl Transport {
         }
     }
 
-    /// Has the system acknowledge what comes with the second segment and not with each (RFC 1122 §4.2.3.2), until one
-    /// is the only one for 40 ms: an acknowledgement is the greater part of what it costs to receive a short message.
+    /// Makes the system acknowledge every second segment instead of each one (RFC 1122 §4.2.3.2), or one that
+    /// is alone for 40 ms. Acknowledgements are the greater part of the cost of receiving short messages.
     pub fn acknowledge_late(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         socket2::SockRef::from(self.socket()).set_tcp_quickack(false)?;
@@ -120,7 +123,7 @@ impl Transport {
     }
 }
 
-/// Whether a connection that does not block has begun.
+/// Returns true if connecting continues in the background.
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
     let in_progress = error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32);
@@ -132,7 +135,7 @@ fn is_in_progress(error: &io::Error) -> bool {
 #[cfg(target_os = "linux")]
 fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Option<Duration>)> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-    /// Enough for a header and a time, aligned.
+    /// Large enough for an aligned header and timestamp.
     const CONTROL: usize = 64;
     let mut control = [0; CONTROL];
     let mut parts = [io::IoSliceMut::new(buffer)];
@@ -166,7 +169,7 @@ impl Write for Transport {
         }
     }
 
-    /// Sends what an earlier write left behind. It would block until the socket takes all of it.
+    /// Sends bytes left by an earlier write. Would block until the socket accepts all of them.
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Transport::Plain(socket) => socket.flush(),

@@ -31,7 +31,7 @@ fn identity_of(subject: &str, names: &[&str]) -> Identity {
     CertifiedKey { cert: params.self_signed(&signing_key).unwrap(), signing_key }
 }
 
-/// Written to a file of its own and read by `Tls::new`.
+/// Writes `text` to its own file and loads it with `Tls::new`.
 fn with_file(text: &str) -> Result<Tls, String> {
     static FILES: AtomicU32 = AtomicU32::new(0);
     let number = FILES.fetch_add(1, Ordering::Relaxed);
@@ -50,7 +50,7 @@ fn is_handshaking(stream: &Transport) -> bool {
     matches!(stream, Transport::Tls(tls) if tls.is_handshaking())
 }
 
-/// A server of one connection.
+/// Starts a server for one connection.
 fn serve<T: Send + 'static>(
     handle: impl FnOnce(net::TcpStream) -> T + Send + 'static,
 ) -> (SocketAddr, JoinHandle<T>) {
@@ -95,7 +95,7 @@ fn echo(mut stream: impl Read + Write) {
     }
 }
 
-/// Says that it ends, and waits until the client has.
+/// Sends close_notify and waits until the client has closed.
 fn end(mut stream: Accepted) {
     stream.conn.send_close_notify();
     stream.flush().unwrap();
@@ -106,7 +106,7 @@ fn connect(address: SocketAddr, tls: &Tls, host: &str) -> Transport {
     Transport::connect(address, None, None, Some((tls, host))).unwrap()
 }
 
-/// Takes a step whenever something is ready, until one has a result.
+/// Calls `step` on each event until it returns a result.
 fn drive<T>(
     stream: &mut Transport,
     mut step: impl FnMut(&mut Transport) -> io::Result<Option<T>>,
@@ -116,7 +116,7 @@ fn drive<T>(
     poll.registry().register(stream, Token(0), Interest::READABLE | Interest::WRITABLE)?;
     loop {
         poll.poll(&mut events, Some(Duration::from_secs(20)))?;
-        assert!(!events.is_empty(), "nothing happens any more");
+        assert!(!events.is_empty(), "no event for 20 s");
         if stream.connected()?
             && let Some(result) = step(stream)?
         {
@@ -126,20 +126,20 @@ fn drive<T>(
     }
 }
 
-/// Reads until the socket is empty; whether the end has come.
-fn read_ready(stream: &mut Transport, came: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads until the socket is empty. Returns true at the end of the stream.
+fn read_ready(stream: &mut Transport, received: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = [0; 10_000];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(true),
-            Ok(len) => came.extend_from_slice(&buffer[..len]),
+            Ok(len) => received.extend_from_slice(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Writes until the socket takes no more; how much it took.
+/// Writes until the socket accepts no more. Returns the number of bytes accepted.
 fn write_ready(stream: &mut Transport, bytes: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < bytes.len() {
@@ -155,15 +155,15 @@ fn write_ready(stream: &mut Transport, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Sends all and waits until as much has come.
+/// Sends all bytes and waits until as many were received.
 fn exchange(stream: &mut Transport, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let (mut sent, mut came) = (0, Vec::new());
+    let (mut sent, mut received) = (0, Vec::new());
     drive(stream, |stream| {
-        if read_ready(stream, &mut came)? {
+        if read_ready(stream, &mut received)? {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         sent += write_ready(stream, &bytes[sent..])?;
-        Ok((came.len() >= bytes.len()).then(|| std::mem::take(&mut came)))
+        Ok((received.len() >= bytes.len()).then(|| std::mem::take(&mut received)))
     })
 }
 
@@ -172,7 +172,7 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_megabyte_comes_back_over_tcp_and_each_version_of_tls() {
+fn a_megabyte_is_echoed_over_tcp_and_each_version_of_tls() {
     let bytes = pattern(1 << 20);
     for receive_buffer in [None, Some(4096)] {
         let (address, server) = serve(echo);
@@ -194,14 +194,14 @@ fn a_megabyte_comes_back_over_tcp_and_each_version_of_tls() {
 }
 
 #[test]
-fn what_a_write_leaves_behind_goes_out_with_flush() {
+fn bytes_left_by_a_write_are_sent_by_flush() {
     let identity = identity(&["localhost"]);
     let (start, started) = mpsc::channel();
     let (address, server) = serve_tls(&identity, &TLS13, move |mut stream| {
         stream.conn.complete_io(&mut stream.sock).unwrap();
-        let mut came = vec![0; started.recv().unwrap()];
-        stream.read_exact(&mut came).unwrap();
-        came
+        let mut received = vec![0; started.recv().unwrap()];
+        stream.read_exact(&mut received).unwrap();
+        received
     });
     let mut stream = connect(address, &trusting(&identity), "localhost");
     let chunk = pattern(10_000);
@@ -213,7 +213,7 @@ fn what_a_write_leaves_behind_goes_out_with_flush() {
                 taken if taken == chunk.len() => sent.extend_from_slice(&chunk),
                 taken => {
                     sent.extend_from_slice(&chunk[..taken]);
-                    // Within the handshake it is not yet the socket that refuses.
+                    // During the handshake it is not the socket that blocks.
                     return Ok((!is_handshaking(stream)).then_some(()));
                 }
             }
@@ -230,11 +230,11 @@ fn what_a_write_leaves_behind_goes_out_with_flush() {
 }
 
 #[test]
-fn a_certificate_of_somebody_unknown_is_refused_unless_any_is_taken() {
+fn certificates_of_unknown_authorities_are_rejected_unless_insecure() {
     let server = identity(&["localhost"]);
     let others = [
-        (identity_of("another server", &["localhost"]), "from nobody who is trusted here"),
-        (identity(&["localhost"]), "an older one of the same name"),
+        (identity_of("another server", &["localhost"]), "not issued by a trusted authority"),
+        (identity(&["localhost"]), "an older certificate of the same authority"),
     ];
     for version in [&TLS12, &TLS13] {
         for (other, part) in &others {
@@ -251,7 +251,7 @@ fn a_certificate_of_somebody_unknown_is_refused_unless_any_is_taken() {
     }
 }
 
-/// Shows what is no certificate, and signs with zeros.
+/// Presents something that is not a certificate, and signs with zeros.
 #[derive(Debug)]
 struct Impostor(SignatureScheme);
 
@@ -291,9 +291,9 @@ impl Signer for Impostor {
 }
 
 #[test]
-fn any_certificate_and_any_signature_is_taken_if_so_told_and_none_else() {
+fn any_certificate_and_signature_is_accepted_only_if_insecure() {
     use SignatureScheme as Scheme;
-    // Of those that the server's side of rustls signs with, which SHA-1 is not among.
+    // Schemes that the server side of rustls can sign with; SHA-1 is not among them.
     let tls12 = [
         Scheme::RSA_PKCS1_SHA256,
         Scheme::RSA_PKCS1_SHA512,
@@ -318,7 +318,7 @@ fn any_certificate_and_any_signature_is_taken_if_so_told_and_none_else() {
 }
 
 #[test]
-fn the_certificate_of_an_authority_is_no_server_s() {
+fn the_certificate_of_an_authority_is_rejected_as_that_of_a_server() {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let signing_key = KeyPair::generate().unwrap();
@@ -330,7 +330,7 @@ fn the_certificate_of_an_authority_is_no_server_s() {
 }
 
 #[test]
-fn a_certificate_for_another_host_is_refused_with_both_names() {
+fn a_certificate_for_another_host_is_rejected_with_both_names() {
     let identity = identity(&["another.example"]);
     let (address, server) = serve_tls(&identity, &TLS13, echo);
     let error = exchange(&mut connect(address, &trusting(&identity), "localhost"), b"hello").unwrap_err();
@@ -340,7 +340,7 @@ fn a_certificate_for_another_host_is_refused_with_both_names() {
 }
 
 #[test]
-fn a_host_that_no_certificate_can_be_for_is_refused() {
+fn a_host_that_cannot_have_a_certificate_is_rejected() {
     let (address, server) = serve(drop);
     let tls = Tls::new(None, true).unwrap();
     let error = Transport::connect(address, None, None, Some((&tls, "-"))).unwrap_err();
@@ -349,7 +349,7 @@ fn a_host_that_no_certificate_can_be_for_is_refused() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_told_from_one_that_does() {
+fn a_server_without_tls_is_recognised() {
     let (address, server) = serve(|mut socket| {
         let _ = socket.read(&mut [0; 1000]);
         socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
@@ -357,22 +357,22 @@ fn a_server_that_speaks_no_tls_is_told_from_one_that_does() {
     });
     let tls = Tls::new(None, true).unwrap();
     let error = exchange(&mut connect(address, &tls, "localhost"), b"hello").unwrap_err();
-    assert_eq!(error.to_string(), "the server does not speak TLS: use ws:// in place of wss://");
+    assert_eq!(error.to_string(), "the server does not use TLS: use ws:// instead of wss://");
     server.join().unwrap();
 }
 
 #[test]
-fn a_file_without_certificates_is_refused() {
+fn a_file_without_certificates_is_rejected() {
     let nowhere = Tls::new(Some("/nowhere/ca.pem".as_ref()), false).unwrap_err();
-    assert!(nowhere.contains("read from /nowhere/ca.pem: "), "{nowhere}");
+    assert!(nowhere.contains("read certificates from /nowhere/ca.pem: "), "{nowhere}");
     for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let fault = with_file(text).expect_err(text);
-        assert!(fault.starts_with("no certificates can be read from "), "{fault}");
+        assert!(fault.starts_with("cannot read certificates from "), "{fault}");
     }
 }
 
 #[test]
-fn an_end_is_read_as_such_whether_tls_says_so_or_not() {
+fn the_end_of_the_stream_is_read_with_and_without_close_notify() {
     let identity = identity(&["localhost"]);
     let cut = |mut stream: Accepted| {
         stream.write_all(b"bye").unwrap();
@@ -384,32 +384,32 @@ fn an_end_is_read_as_such_whether_tls_says_so_or_not() {
     let servers = [serve_tls(&identity, &TLS13, cut), serve_tls(&identity, &TLS13, say)];
     for (address, server) in servers {
         let mut stream = connect(address, &trusting(&identity), "localhost");
-        let mut came = Vec::new();
+        let mut received = Vec::new();
         drive(&mut stream, |stream| {
-            let has_ended = read_ready(stream, &mut came)?;
+            let has_ended = read_ready(stream, &mut received)?;
             stream.flush()?;
             Ok(has_ended.then_some(()))
         })
         .unwrap();
-        assert_eq!(came, b"bye");
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it stays so");
+        assert_eq!(received, b"bye");
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the end remains");
         drop(stream);
         server.join().unwrap();
     }
 }
 
 #[test]
-fn an_end_within_the_handshake_is_an_error() {
+fn a_connection_closed_during_the_handshake_is_an_error() {
     let (address, server) = serve(|mut socket| socket.read(&mut [0; 2000]).unwrap());
     let mut stream = connect(address, &Tls::new(None, true).unwrap(), "localhost");
     let error = exchange(&mut stream, b"hello").unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("the server ended the connection during the TLS handshake: "), "{text}");
+    assert!(text.starts_with("the server closed the connection during the TLS handshake: "), "{text}");
     server.join().unwrap();
 }
 
 #[test]
-fn a_client_comes_from_its_source() {
+fn a_client_connects_from_its_source_address() {
     for (server, source) in [("127.0.0.1:0", "127.0.0.3"), ("[::1]:0", "::1")] {
         // A machine may be without IPv6.
         let Ok(listener) = net::TcpListener::bind(server) else { continue };
@@ -422,7 +422,7 @@ fn a_client_comes_from_its_source() {
 }
 
 #[test]
-fn a_connection_that_nobody_takes_is_refused() {
+fn a_connection_to_a_closed_port_is_refused() {
     let address = net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = Transport::connect(address, None, None, None)
         .and_then(|mut stream| drive(&mut stream, |_| Ok(Some(()))))
@@ -431,6 +431,6 @@ fn a_connection_that_nobody_takes_is_refused() {
 }
 
 #[test]
-fn a_stream_without_tls_is_small() {
+fn a_transport_without_tls_is_small() {
     assert!(size_of::<Transport>() <= 16);
 }

@@ -1,4 +1,4 @@
-//! TLS, by rustls: whom to trust, and the records between a socket and its user.
+//! TLS, with rustls: trusted certificates, and the records between a socket and its user.
 
 use mio::net::TcpStream;
 use rustls::client::Resumption;
@@ -15,16 +15,16 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes that a write may leave behind, before encryption: one record.
+/// Number of bytes that a write may leave unsent, before encryption: one record.
 const BUFFER_LIMIT: usize = 16 << 10;
 
-/// What all TLS connections of a run share.
+/// Configuration shared by all TLS connections of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Trusts the authorities that the system trusts; or those in the PEM file `cacert` and no others; or, if
-    /// `insecure`, whoever answers.
+    /// Creates a configuration that trusts the authorities of the system, or only those in the PEM file
+    /// `cacert`, or, if `insecure`, every server.
     pub fn new(cacert: Option<&Path>, insecure: bool) -> Result<Tls, String> {
         let provider = Arc::new(crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
@@ -36,7 +36,7 @@ impl Tls {
             builder.with_root_certificates(roots(cacert)?)
         };
         let mut config = builder.with_no_client_auth();
-        // The clients stand for as many people, none of whom has been here before.
+        // The clients represent different users, none of whom has connected before.
         config.resumption = Resumption::disabled();
         Ok(Tls(Arc::new(config)))
     }
@@ -48,30 +48,31 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, String> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             return Err(
-                "the system trusts no certificate authority: name a file of certificates with --cacert, \
-                        or take any certificate with --insecure"
+                "the system has no trusted certificate authorities: name a file of certificates with --cacert, \
+                        or accept any certificate with --insecure"
                     .into(),
             );
         }
         return Ok(roots);
     };
-    let fault = |why: &dyn Display| format!("no certificates can be read from {}: {why}", file.display());
+    let fault = |why: &dyn Display| format!("cannot read certificates from {}: {why}", file.display());
     for certificate in CertificateDer::pem_file_iter(file).map_err(|error| fault(&error))? {
         let certificate = certificate.map_err(|error| fault(&error))?;
         roots.add(certificate).map_err(|error| fault(&error))?;
     }
     if roots.is_empty() {
-        return Err(fault(&"it has none in PEM form"));
+        return Err(fault(&"it contains none in PEM format"));
     }
     Ok(roots)
 }
 
-/// Takes whatever a server shows and signs. Who it is does not count, so neither does whether the key is its own: a check
-/// would only keep out servers whose keys or signatures rustls cannot verify, such as RSA of 1024 bits, P-521 and SHA-1.
+/// Accepts any certificate and signature. Since the identity of the server does not matter, nor does
+/// ownership of the key: a check would only reject servers whose keys or signatures rustls cannot verify,
+/// such as 1024-bit RSA, P-521 and SHA-1.
 #[derive(Debug)]
 struct AnyServer;
 
-/// Every scheme that a server may want to sign with; those without a name are of keys that are for RSA-PSS alone.
+/// All schemes that a server may sign with. Those without a name are for keys restricted to RSA-PSS.
 const SCHEMES: [SignatureScheme; 16] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ECDSA_NISTP384_SHA384,
@@ -136,7 +137,7 @@ pub(crate) struct TlsTransport {
 impl TlsTransport {
     pub(super) fn new(socket: TcpStream, tls: &Tls, host: &str) -> io::Result<TlsTransport> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            io::Error::new(ErrorKind::InvalidInput, format!("no certificate can be for the host {host:?}"))
+            io::Error::new(ErrorKind::InvalidInput, format!("the host {host:?} cannot have a certificate"))
         })?;
         let mut tls = ClientConnection::new(tls.0.clone(), name).map_err(fault)?;
         tls.set_buffer_limit(Some(BUFFER_LIMIT));
@@ -155,12 +156,12 @@ impl TlsTransport {
         &mut self.socket
     }
 
-    /// Reads at least one byte, if the peer's end has not come.
+    /// Reads at least one byte, unless the stream has ended.
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let processed = self.tls.process_new_packets();
-            // An answer of the handshake, or the alert that tells why this is the end. A socket that does not take
-            // it tells the next read or write.
+            // Send a reply of the handshake, or the alert that explains the error. If the socket does not
+            // accept it, the next read or write reports that.
             let _ = self.flush();
             processed.map_err(fault)?;
             match self.tls.reader().read(buffer) {
@@ -172,10 +173,10 @@ impl TlsTransport {
         }
     }
 
-    /// The end of a connection on which nobody said that it ends.
+    /// Handles the end of a connection without close_notify.
     fn end(&self) -> io::Result<usize> {
         if self.is_handshaking() {
-            let text = "the server ended the connection during the TLS handshake: if it does not speak TLS, use ws://";
+            let text = "the server closed the connection during the TLS handshake: if it does not use TLS, use ws://";
             return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
         }
         Ok(0)
@@ -183,7 +184,7 @@ impl TlsTransport {
 }
 
 impl Read for TlsTransport {
-    /// Fills the buffer, or empties the socket. What ends the connection after some bytes is told by the next read.
+    /// Fills the buffer or empties the socket. An error after some bytes is reported by the next read.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -199,8 +200,8 @@ impl Read for TlsTransport {
 }
 
 impl Write for TlsTransport {
-    /// Takes no more than can be sent but for one record, which the next flush sends. Within the handshake that is a
-    /// record in all.
+    /// Accepts at most one record more than the socket accepts; the next flush sends it. During the handshake
+    /// it accepts one record in total.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flush()?;
         let taken = self.tls.writer().write(bytes)?;
@@ -225,39 +226,39 @@ fn is_block(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
 }
 
-/// A failure of TLS, in a sentence.
+/// Describes a TLS error in a sentence.
 fn fault(error: Error) -> io::Error {
     let text = match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the server's certificate is from nobody who is trusted here: name a file with its authority by --cacert, \
-             or take any certificate by --insecure"
+            "the server's certificate is not issued by a trusted authority: name a file with its authority with --cacert, \
+             or accept any certificate with --insecure"
                 .into()
         }
         Error::InvalidCertificate(CertificateError::Other(other))
             if other.to_string().contains("CaUsedAsEndEntity") =>
         {
-            "the server's certificate is that of an authority itself (CA:TRUE, as openssl req -x509 makes them): make \
-             one with basicConstraints=CA:FALSE, or take any certificate by --insecure"
+            "the server's certificate is that of an authority (CA:TRUE, as made by openssl req -x509): create \
+             one with basicConstraints=CA:FALSE, or accept any certificate with --insecure"
                 .into()
         }
         Error::InvalidCertificate(CertificateError::BadSignature) => {
-            "a signature of the server's certificate is wrong: --cacert may have an older one of the same name".into()
+            "the signature of the server's certificate is invalid: --cacert may contain an older certificate of the same authority".into()
         }
         Error::InvalidCertificate(error) => {
-            format!("the server's certificate is not valid ({error}): --insecure takes any")
+            format!("the server's certificate is not valid ({error}): --insecure accepts any")
         }
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "the server does not speak TLS: use ws:// in place of wss://".into()
+            "the server does not use TLS: use ws:// instead of wss://".into()
         }
         Error::AlertReceived(AlertDescription::ProtocolVersion) => {
-            "the server speaks no version of TLS from 1.2 on".into()
+            "the server does not support TLS 1.2 or later".into()
         }
         Error::AlertReceived(AlertDescription::HandshakeFailure)
         | Error::PeerIncompatible(_) => {
-            format!("the server has no way to encrypt in common with this client (TLS: {error})")
+            format!("the server and this client have no cipher in common (TLS: {error})")
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "the server asks for a certificate of the client, and this client has none".into()
+            "the server requires a client certificate, which is not supported".into()
         }
         error => format!("TLS: {error}"),
     };

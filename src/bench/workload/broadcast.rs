@@ -1,6 +1,6 @@
-//! Messages of a few senders to all members of a room, at a steady rate whatever becomes of them.
+//! Messages of a few senders to all members of a room, at a constant rate.
 
-use super::super::audit::{Audit, Heard};
+use super::super::audit::{Arrival, Audit};
 use super::super::clients::{ClientPool, ConnectConfig, FrameWriter, Handler};
 use super::super::content::{Content, Delivery, Framing, MessageFormat, Reader};
 use super::super::marker::Marker;
@@ -14,23 +14,24 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-/// Own messages whose first delivery to their sender is remembered, to tell an acknowledgement from a duplicate.
+/// Number of own messages whose first delivery to their sender is remembered, to distinguish acknowledgements
+/// from duplicates.
 const REMEMBERED: usize = 64;
 
-/// Rooms, of whose members some send.
+/// Rooms in which some members send.
 pub(crate) struct Broadcast<'a> {
     rooms: &'a Rooms,
     board: &'a Board,
     config: &'a ConnectConfig,
     span: Span,
     schedule: Schedule,
-    /// Those of this thread.
+    /// The senders of this thread.
     senders: Vec<Sender>,
-    /// Per client of this thread, its place in `senders`.
+    /// Per client of this thread, its index in `senders`.
     place_of: Vec<Option<u32>>,
     pub reader: Reader,
     pub audit: Audit,
-    /// Clients of this thread that were connected when the run began.
+    /// Clients of this thread that were connected when the run started.
     is_member: Vec<bool>,
     /// The number of the first client among those of all threads.
     first: usize,
@@ -45,7 +46,8 @@ pub(crate) struct Broadcast<'a> {
 pub(crate) enum Expects {
     /// Every message at every member.
     All,
-    /// What the scenario counts itself; what is due while a sender is away is not part of the plan.
+    /// Deliveries counted by the scenario. Messages due while a sender is disconnected are not part of the
+    /// plan.
     WhatIsCounted,
 }
 
@@ -54,30 +56,30 @@ struct Sender {
     client: usize,
     /// Its number among the senders of all threads.
     number: usize,
-    /// Messages that were due so far.
+    /// Number of messages due so far.
     due: u32,
     /// The number after the last message written.
     written: u32,
-    /// The number after the last message that the socket took.
+    /// The number after the last message that the socket accepted.
     taken: u32,
     sent: u32,
-    /// Own messages that came back: their numbers, and hashes of what came.
+    /// Own messages received: their numbers, and hashes of the received text.
     own: VecDeque<(u32, u64)>,
 }
 
-/// What all of a run's broadcasts have in common.
+/// The parameters that all broadcasts of a run share.
 pub(crate) struct BroadcastConfig<'a> {
     pub rooms: &'a Rooms,
     pub board: &'a Board,
     pub config: &'a ConnectConfig,
     pub span: Span,
-    /// Messages a second, of all senders together.
+    /// Messages per second, of all senders together.
     pub rate: f64,
     pub format: MessageFormat,
 }
 
 impl<'a> Broadcast<'a> {
-    /// The part of the clients `own` of all, of which those are members that `is_member` says.
+    /// Creates the part of the clients `own`. `is_member` says which of them are members.
     pub fn new(
         config: BroadcastConfig<'a>,
         own: Range<usize>,
@@ -127,7 +129,7 @@ impl<'a> Broadcast<'a> {
         &mut self.recorder
     }
 
-    /// The deliveries in a message.
+    /// Returns the deliveries in a message.
     pub fn read(&mut self, message: &Message<'_>) -> &[Delivery] {
         let (rooms, config, schedule) = (self.rooms, self.config, &self.schedule);
         self.reader.read(message, |marker| {
@@ -137,13 +139,13 @@ impl<'a> Broadcast<'a> {
         })
     }
 
-    /// Senders in the room of a client, by their places there.
+    /// Returns the senders in the room of a client, with their index in the room.
     fn senders_of(&self, client: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let (room, rooms) = (self.rooms.room(self.first + client), self.rooms.count());
         (0..self.rooms.senders_each()).map(move |place| (place, place * rooms + room))
     }
 
-    /// Has a member that was away begin with the message by which `marker` is known: it owes all that is due later.
+    /// Makes a member that was disconnected expect all messages from the one with `marker` on.
     pub fn begin_member(&mut self, client: usize, marker: &Marker) {
         for (place, sender) in self.senders_of(client) {
             let first = match sender == marker.sender as usize {
@@ -154,12 +156,12 @@ impl<'a> Broadcast<'a> {
         }
     }
 
-    /// Counts what a member that was away was to receive from the message that was due at `since` on, and missed.
+    /// Counts the deliveries that a member expected, and missed, from the message due at `since` on.
     pub fn account_member(&mut self, client: usize, since: Time, ending: Ending) {
         let until = self.board.until();
         for (place, sender) in self.senders_of(client) {
             let speaks_itself = self.rooms.senders()[sender] == self.first + client;
-            if speaks_itself && !ending.sender_hears {
+            if speaks_itself && !ending.sender_receives {
                 continue;
             }
             let first = self.schedule.count(sender, since).max(self.board.resumed_at(sender));
@@ -169,7 +171,7 @@ impl<'a> Broadcast<'a> {
         }
     }
 
-    /// Records what a member has not received of a sender's messages.
+    /// Records the messages of a sender that a member has not received.
     fn miss(&mut self, client: usize, place: usize, sender: usize, numbers: Range<u32>, ending: Ending) {
         let (sent_up_to, max_lag) = (self.board.sent_up_to(sender), self.board.max_lag());
         for missing in self.audit.missing_of(client, place, numbers.end) {
@@ -190,21 +192,21 @@ impl<'a> Broadcast<'a> {
         }
     }
 
-    /// A sender that was away is back: what is due from now on is sent again.
+    /// Resumes a sender that has reconnected: messages due from now on are sent again.
     pub fn resume_sender(&mut self, client: usize) {
         if let Some(place) = self.place_of[client] {
             let sender = &mut self.senders[place as usize];
-            // What its old connection had not taken when it was cut off.
+            // Messages that its old connection had not accepted.
             self.recorder.planned -= u64::from(sender.written - sender.taken);
             (sender.written, sender.taken) = (sender.due, sender.due);
             self.board.resume(sender.number, sender.due);
         }
     }
 
-    /// A message of a member's room came; what is not of its room is counted apart.
-    fn hear(&mut self, client: usize, delivery: &Delivery, payload: &[u8], now: Time) {
+    /// Records a delivery. Deliveries from another room are counted separately.
+    fn record(&mut self, client: usize, delivery: &Delivery, payload: &[u8], now: Time) {
         let Delivery { marker: Marker { sender, number, due, lag }, content } = *delivery;
-        let (sender, hearer) = (sender as usize, self.first + client);
+        let (sender, recipient) = (sender as usize, self.first + client);
         match content {
             Content::Intact => {}
             Content::Rewritten => self.recorder.rewritten += 1,
@@ -214,16 +216,16 @@ impl<'a> Broadcast<'a> {
                 return;
             }
         }
-        if self.rooms.room(hearer) != self.rooms.room(sender) {
+        if self.rooms.room(recipient) != self.rooms.room(sender) {
             self.recorder.strayed += 1;
             return;
         }
-        let heard = self.audit.hear(client, self.rooms.place(sender), number);
-        let own_place = self.place_of[client].filter(|_| self.rooms.senders()[sender] == hearer);
+        let arrival = self.audit.record(client, self.rooms.place(sender), number);
+        let own_place = self.place_of[client].filter(|_| self.rooms.senders()[sender] == recipient);
         if let Some(place) = own_place {
-            self.hear_own(place as usize, number, payload, heard);
+            self.record_own(place as usize, number, payload, arrival);
         }
-        if heard != Heard::First {
+        if arrival != Arrival::First {
             return;
         }
         if self.is_in_window(now) {
@@ -237,31 +239,31 @@ impl<'a> Broadcast<'a> {
         }
     }
 
-    /// What a sender receives of its own: once as a member, and perhaps once more as an acknowledgement, which is
-    /// worded otherwise.
-    fn hear_own(&mut self, place: usize, number: u32, payload: &[u8], heard: Heard) {
+    /// Records a sender's own message: the first time as a delivery, and possibly once more as an
+    /// acknowledgement, which has different text.
+    fn record_own(&mut self, place: usize, number: u32, payload: &[u8], arrival: Arrival) {
         let own = &mut self.senders[place].own;
         let hash = {
             let mut hasher = DefaultHasher::new();
             payload.hash(&mut hasher);
             hasher.finish()
         };
-        match heard {
-            Heard::First => {
+        match arrival {
+            Arrival::First => {
                 self.recorder.own += 1;
                 if own.len() == REMEMBERED {
                     own.pop_front();
                 }
                 own.push_back((number, hash));
             }
-            Heard::Again => {
+            Arrival::Repeated => {
                 if let Some(at) = own.iter().position(|(known, other)| *known == number && *other != hash) {
                     own.remove(at);
                     self.audit.duplicated -= 1;
                     self.recorder.acknowledged += 1;
                 }
             }
-            Heard::Unknown => {}
+            Arrival::Unknown => {}
         }
     }
 
@@ -269,13 +271,13 @@ impl<'a> Broadcast<'a> {
         self.span.measures(now) && now < self.board.until()
     }
 
-    /// Adds messages that are due to the plan.
+    /// Adds due messages to the plan.
     fn plan(&mut self, place: usize, messages: u32) {
         let sender = &mut self.senders[place];
         sender.due += messages;
         self.recorder.planned += u64::from(messages);
         if self.expects == Expects::All {
-            self.recorder.expected += self.rooms.hearers(sender.number) * u64::from(messages);
+            self.recorder.expected += self.rooms.recipients(sender.number) * u64::from(messages);
         }
     }
 }
@@ -304,7 +306,7 @@ impl<N: Network> Workload<N> for Broadcast<'_> {
     fn account(&mut self, pool: &ClientPool<'_, N>, ending: Ending) {
         let until = self.board.until();
         for place in 0..self.senders.len() {
-            // What this thread has not come to, and what was due and not sent.
+            // Messages that this thread has not handled yet, and messages due but not sent.
             let Sender { client, number, due, .. } = self.senders[place];
             let late = self.schedule.count(number, until).saturating_sub(due);
             if self.expects == Expects::All {
@@ -313,7 +315,7 @@ impl<N: Network> Workload<N> for Broadcast<'_> {
             let Sender { due, written, taken, .. } = self.senders[place];
             let unsent = if self.expects == Expects::All { due - taken } else { written - taken };
             count(&mut self.recorder.unsent, unsent_cause(pool, client), unsent.into());
-            if self.expects == Expects::All && self.is_member[client] && !ending.sender_hears {
+            if self.expects == Expects::All && self.is_member[client] && !ending.sender_receives {
                 self.recorder.expected -= u64::from(due);
             }
         }
@@ -323,7 +325,7 @@ impl<N: Network> Workload<N> for Broadcast<'_> {
         for client in (0..self.is_member.len()).filter(|client| self.is_member[*client]).collect::<Vec<_>>() {
             for (place, sender) in self.senders_of(client) {
                 let speaks_itself = self.rooms.senders()[sender] == self.first + client;
-                if ending.sender_hears || !speaks_itself {
+                if ending.sender_receives || !speaks_itself {
                     let total = self.schedule.count(sender, until);
                     self.miss(client, place, sender, 0..total, ending);
                 }
@@ -355,7 +357,7 @@ impl Handler for Broadcast<'_> {
         found.clear();
         found.extend_from_slice(self.read(message));
         for delivery in &found {
-            self.hear(client, delivery, message.payload(), now);
+            self.record(client, delivery, message.payload(), now);
         }
         self.found = found;
         !self.found.is_empty()

@@ -1,6 +1,6 @@
-//! Messages that each come back to the client that sent them.
+//! Messages that the server returns to their sender.
 
-use super::super::audit::{Audit, Heard};
+use super::super::audit::{Arrival, Audit};
 use super::super::clients::{ClientPool, ConnectConfig, FrameWriter, Handler};
 use super::super::content::{Content, Delivery, Framing, MessageFormat, Reader};
 use super::super::marker::Marker;
@@ -13,28 +13,28 @@ use crate::ws::Message;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// How often clients are looked through for answers that are overdue.
+/// How often overdue replies are checked for.
 const TIMEOUT_CHECK: Nanos = Nanos::millis(100);
 
 /// When a client sends.
 #[derive(Clone, Debug)]
 pub(crate) enum Loop {
-    /// When the answer to an earlier message has come: at most so many measured messages of this thread, if there is
-    /// a limit.
+    /// When a reply to an earlier message has arrived. `messages` limits the measured messages of this
+    /// thread.
     Closed { messages: Option<u64> },
-    /// By a plan.
+    /// According to a plan.
     Open(Schedule),
 }
 
-/// Clients that send, and compare what comes back.
+/// Clients that send messages and compare the replies.
 pub(crate) struct Echo<'a> {
     board: &'a Board,
     config: &'a ConnectConfig,
     span: Span,
     sends: Loop,
-    /// Messages that a client may have unanswered.
+    /// Largest number of unanswered messages per client.
     depth: Option<u32>,
-    /// An unanswered message no longer counts after this.
+    /// Time after which an unanswered message no longer counts for `depth`.
     response_timeout: Nanos,
     next_check: Time,
     /// The number of the first client among those of all threads.
@@ -50,18 +50,18 @@ pub(crate) struct Echo<'a> {
 
 #[derive(Clone, Debug, Default)]
 struct Client {
-    /// Messages that were due so far.
+    /// Number of messages due so far.
     due: u32,
     written: u32,
-    /// The number after the last message that the socket took.
+    /// The number after the last message that the socket accepted.
     taken: u32,
-    /// Unanswered messages and when they were sent; empty if there is no depth.
+    /// Unanswered messages with their send times. Empty without a depth.
     waiting: VecDeque<(u32, Time)>,
     timed_out: Vec<(u32, Time)>,
 }
 
 impl<'a> Echo<'a> {
-    /// The part of the clients `own`.
+    /// Creates the part of the clients `own`.
     pub fn new(
         (board, config): (&'a Board, &'a ConnectConfig),
         (span, format): (Span, MessageFormat),
@@ -92,7 +92,7 @@ impl<'a> Echo<'a> {
         self.depth.is_none_or(|depth| self.clients[client].waiting.len() < depth as usize)
     }
 
-    /// When the next message of a client is or was due, if it may be sent now.
+    /// Returns when the next message of a client is or was due, if it may be sent now.
     fn next_due(&mut self, client: usize, now: Time) -> Option<Time> {
         if !self.has_depth_left(client) {
             return None;
@@ -118,7 +118,7 @@ impl<'a> Echo<'a> {
         self.span.measures(now) && now < self.board.until()
     }
 
-    /// Gives up answers that are overdue, so that their clients send on.
+    /// Gives up overdue replies, so that their clients can send again.
     fn expire<N: Network>(&mut self, pool: &mut ClientPool<'_, N>, now: Time) {
         for client in 0..self.clients.len() {
             let state = &mut self.clients[client];
@@ -148,7 +148,7 @@ impl<'a> Echo<'a> {
             self.recorder.planned += u64::from(total - due);
             self.recorder.expected += u64::from(total - due);
             let cause =
-                if waits { "the sender waited for answers (--depth)" } else { unsent_cause(pool, client) };
+                if waits { "the sender waited for replies (--depth)" } else { unsent_cause(pool, client) };
             count(&mut self.recorder.unsent, cause, u64::from(total - taken));
             for missing in self.audit.missing_of(client, 0, total) {
                 for event in missing {
@@ -264,7 +264,7 @@ impl Handler for Echo<'_> {
                 Content::Rewritten => self.recorder.rewritten += 1,
                 Content::Damaged | Content::Foreign => self.recorder.damaged += 1,
             }
-            if self.audit.hear(client, 0, number) != Heard::First {
+            if self.audit.record(client, 0, number) != Arrival::First {
                 continue;
             }
             let waiting = &mut self.clients[client].waiting;

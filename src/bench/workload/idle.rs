@@ -7,7 +7,7 @@ use super::super::time::Time;
 use super::{Ending, Finish, Workload};
 use crate::ws::Message;
 
-/// Sends nothing, and asks at the end whether each connection is still alive.
+/// Sends no messages, and checks at the end with a ping whether each connection is still alive.
 #[derive(Debug, Default)]
 pub(crate) struct Idle {
     recorder: MessageRecorder,
@@ -26,7 +26,7 @@ impl<N: Network> Workload<N> for Idle {
         None
     }
 
-    /// A server that is gone without a word is only found out by asking.
+    /// Pings all connections: a server that disappeared silently is only detected by a missing answer.
     fn finish(&mut self, pool: &mut ClientPool<'_, N>) -> Finish {
         pool.ping_all();
         Finish::Pongs

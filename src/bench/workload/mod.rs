@@ -1,4 +1,4 @@
-//! What the clients of one thread do in a run, by scenario.
+//! The activity of one thread's clients in each scenario.
 
 mod broadcast;
 mod churn;
@@ -24,46 +24,47 @@ use super::recorder::MessageRecorder;
 use super::time::{Nanos, Time};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Messages that are caught up with in one turn, so that a client that is late goes on reading meanwhile.
+/// Largest number of overdue messages sent in one turn, so that a late client continues to read in between.
 const MAX_CATCH_UP: usize = 1_000;
 
-/// The part of a scenario that the clients of one thread play.
+/// The part of a scenario that one thread's clients carry out.
 pub(crate) trait Workload<N: Network>: Handler {
-    /// Does what is due, and returns when something is due next.
+    /// Does what is due. Returns the time at which something is due next.
     fn run_due(&mut self, pool: &mut ClientPool<'_, N>, now: Time) -> Option<Time>;
 
-    /// The run is over, and what was on the way has come. Returns what is to be waited for nevertheless.
+    /// Called when no more messages are due and outstanding deliveries have arrived. Returns what to wait for
+    /// in addition.
     fn finish(&mut self, _: &mut ClientPool<'_, N>) -> Finish {
         Finish::Done
     }
 
-    /// Nothing is sent any more. Counts what was not sent and what did not come.
+    /// Called when sending has ended. Counts unsent messages and missing deliveries.
     fn account(&mut self, pool: &ClientPool<'_, N>, ending: Ending);
 
-    /// What was measured so far.
+    /// Returns the measurements so far.
     fn recorder(&mut self) -> &mut MessageRecorder;
 
-    /// All that was due has been handled, sent or not.
+    /// Returns true if all due messages were handled, sent or not.
     fn is_sent(&self) -> bool;
 }
 
-/// What is waited for when a run is over.
+/// What to wait for at the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
     Done,
-    /// The answers to pings.
+    /// Answers to pings.
     Pongs,
-    /// That nothing comes any more.
+    /// Silence of the server.
     Silence,
 }
 
 /// When messages are due, and which of them are measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
-    /// The first message, of the warm-up.
+    /// The due time of the first message, in the warm-up.
     pub start: Time,
     pub measured_from: Time,
-    /// Nothing is due from here on.
+    /// No message is due from this time on.
     pub until: Time,
 }
 
@@ -73,24 +74,24 @@ impl Span {
     }
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
     pub at: Time,
     /// Whether the server sends a message to its sender too.
-    pub sender_hears: bool,
+    pub sender_receives: bool,
 }
 
-/// What the threads tell one another about sending.
+/// Information about sending that the threads share.
 #[derive(Debug)]
 pub(crate) struct Board {
-    /// Nothing is due from here on: the end of the plan, or when it was interrupted.
+    /// No message is due from this time on: the end of the plan, or the time of an interrupt.
     until: AtomicU64,
-    /// Per sender, the number after the last message that its socket took.
+    /// Per sender, the number after the last message that its socket accepted.
     sent_up_to: Vec<AtomicU32>,
-    /// Per sender, the number of the first message after it came back from a storm.
+    /// Per sender, the number of its first message after it reconnected in a storm.
     resumed_at: Vec<AtomicU32>,
-    /// The longest that a message was sent late.
+    /// Largest delay between the due time and the sending of a message.
     max_lag: AtomicU64,
 }
 
@@ -109,7 +110,7 @@ impl Board {
         Time::from_nanos(self.until.load(Relaxed))
     }
 
-    /// Ends the plan, unless it ends before.
+    /// Ends the plan at `time`, unless it ends earlier.
     pub fn end_at(&self, time: Time) {
         self.until.fetch_min(time.as_nanos(), Relaxed);
     }
@@ -139,15 +140,15 @@ impl Board {
     }
 }
 
-/// The cause of messages that were not sent where nothing but the load tester held them back.
+/// The cause of unsent messages that only the load tester delayed.
 pub(crate) const LATE: &str = "the load tester was late";
 
-/// Why a message that was due has not been sent.
+/// Returns why a due message was not sent.
 fn unsent_cause<N: Network>(pool: &ClientPool<'_, N>, client: usize) -> &'static str {
     if !pool.is_open(client) {
         "the sender was not connected"
     } else if pool.is_blocked(client) {
-        "the server did not read what the sender sent before"
+        "the server did not read earlier messages of the sender"
     } else {
         LATE
     }

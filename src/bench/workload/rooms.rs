@@ -1,37 +1,37 @@
 //! Which clients are in which room, and which of them send.
 
-/// The rooms of a run. Clients are dealt out to them in turn, and so are senders: number `n` is in room `n % rooms`, at
-/// place `n / rooms`.
+/// The rooms of a run. Clients are assigned to them in turn. So are senders: sender `n` is in room `n %
+/// rooms`, with index `n / rooms` among its senders.
 #[derive(Clone, Debug)]
 pub(crate) struct Rooms {
     /// The clients that send.
     senders: Vec<usize>,
-    /// Per room, the members that are to receive its messages.
-    hearers: Vec<u64>,
+    /// Per room, the number of members that receive its messages.
+    recipients: Vec<u64>,
 }
 
 impl Rooms {
-    /// One room for each entry of `hearers`. `members` clients, at least one per room, are members; in each room
-    /// `senders` of them send, spread evenly over it.
-    pub fn new(members: usize, senders: usize, hearers: Vec<u64>) -> Rooms {
-        let rooms = hearers.len();
+    /// Creates one room for each entry of `recipients`. `members` clients, at least one per room, are members.
+    /// In each room `senders` of them send, spread evenly.
+    pub fn new(members: usize, senders: usize, recipients: Vec<u64>) -> Rooms {
+        let rooms = recipients.len();
         let members_each = members / rooms;
         let senders_each = senders.min(members_each);
         let place_of = |sender: usize| sender / rooms * members_each / senders_each;
         let senders = (0..rooms * senders_each).map(|sender| place_of(sender) * rooms + sender % rooms);
-        Rooms { senders: senders.collect(), hearers }
+        Rooms { senders: senders.collect(), recipients }
     }
 
     pub fn count(&self) -> usize {
-        self.hearers.len()
+        self.recipients.len()
     }
 
-    /// The room of a client or a sender.
+    /// Returns the room of a client or a sender.
     pub fn room(&self, number: usize) -> usize {
         number % self.count()
     }
 
-    /// The clients that send, dealt out to the rooms in turn.
+    /// Returns the clients that send, assigned to the rooms in turn.
     pub fn senders(&self) -> &[usize] {
         &self.senders
     }
@@ -40,14 +40,14 @@ impl Rooms {
         self.senders.len() / self.count()
     }
 
-    /// A sender's place among the senders of its room.
+    /// Returns a sender's index among the senders of its room.
     pub fn place(&self, sender: usize) -> usize {
         sender / self.count()
     }
 
-    /// Members that are to receive a sender's messages.
-    pub fn hearers(&self, sender: usize) -> u64 {
-        self.hearers[self.room(sender)]
+    /// Returns the number of members that receive a sender's messages.
+    pub fn recipients(&self, sender: usize) -> u64 {
+        self.recipients[self.room(sender)]
     }
 }
 
@@ -74,9 +74,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_is_heard_by_the_members_of_its_room() {
+    fn messages_of_a_sender_reach_the_members_of_its_room() {
         let rooms = Rooms::new(12, 2, vec![5, 4, 3]);
-        let heard: Vec<u64> = (0..6).map(|sender| rooms.hearers(sender)).collect();
-        assert_eq!(heard, [5, 4, 3, 5, 4, 3]);
+        let received: Vec<u64> = (0..6).map(|sender| rooms.recipients(sender)).collect();
+        assert_eq!(received, [5, 4, 3, 5, 4, 3]);
     }
 }

@@ -1,38 +1,38 @@
-//! The plan of one thread: which of its participants has to send, and when.
+//! The plan of one thread: which of its participants is to send, and when.
 
 use super::super::pacer::{Pacer, Share};
 use super::super::time::Time;
 
-/// Events of a plan that go round all participants, of which some belong to this thread.
+/// Events that go to all participants in turn, some of which belong to this thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     pacer: Pacer,
     share: Share,
-    /// Participants of all threads.
+    /// Number of participants in all threads.
     participants: u64,
-    /// Own events handled so far.
+    /// Number of own events handled so far.
     handled: u64,
 }
 
-/// What a schedule says.
+/// The next step of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// An event of the own participant at this place is due.
+    /// An event is due for the own participant with this index.
     Due(usize),
-    /// The next event is due then.
+    /// The next event is due at this time.
     At(Time),
     /// Nothing is due any more.
     End,
 }
 
 impl Schedule {
-    /// The plan of `participants`, of which those with the numbers `own` belong to this thread.
+    /// Creates the plan of `participants`. Those with the numbers `own` belong to this thread.
     pub fn new(pacer: Pacer, own: Vec<u32>, participants: usize) -> Schedule {
         let share = Share::new(own, participants as u32);
         Schedule { pacer, share, participants: participants as u64, handled: 0 }
     }
 
-    /// Takes the next event, if it is due now. Nothing is due from `until` on.
+    /// Takes the next event if it is due at `now`. Nothing is due from `until` on.
     pub fn next(&mut self, now: Time, until: Time) -> Next {
         let Some((place, event)) = self.share.event(self.handled) else { return Next::End };
         match self.pacer.due(event) {
@@ -45,12 +45,12 @@ impl Schedule {
         }
     }
 
-    /// Due time of event `number` of a participant.
+    /// Returns the due time of event `number` of a participant.
     pub fn due(&self, participant: usize, number: u32) -> Time {
         self.pacer.due(u64::from(number) * self.participants + participant as u64)
     }
 
-    /// Number of events of a participant that are due before `until`.
+    /// Returns the number of events of a participant that are due before `until`.
     pub fn count(&self, participant: usize, until: Time) -> u32 {
         self.pacer
             .count_before(until)
@@ -59,7 +59,7 @@ impl Schedule {
             .min(u64::from(u32::MAX)) as u32
     }
 
-    /// Whether all own events that are due before `until` have been taken.
+    /// Returns true if all own events due before `until` have been taken.
     pub fn is_done(&self, until: Time) -> bool {
         self.share.event(self.handled).is_none_or(|(_, event)| self.pacer.due(event) >= until)
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn participants_take_turns_and_each_event_is_due_in_its_time() {
+    fn participants_take_turns_and_events_have_fixed_due_times() {
         let millis = |millis| Time::ZERO + Nanos::millis(millis);
         let mut schedule = Schedule::new(Pacer::new(Time::ZERO, 100.0), vec![0, 2], 3);
         let until = millis(50);

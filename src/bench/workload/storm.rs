@@ -1,4 +1,4 @@
-//! A room whose members all lose their connection at once and come back.
+//! A room whose members are all disconnected at once and reconnect.
 
 use super::super::clients::{ClientPool, FrameWriter, Handler};
 use super::super::network::Network;
@@ -9,32 +9,32 @@ use crate::ws::Message;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Before the second attempt to come back. It doubles with each attempt, up to the longest.
+/// Time before the second attempt to reconnect. It doubles with each attempt, up to the longest.
 const FIRST_BACKOFF: Nanos = Nanos::millis(100);
-const LONGEST_BACKOFF: Nanos = Nanos::secs(3);
+const MAX_BACKOFF: Nanos = Nanos::secs(3);
 
-/// A broadcast to members that are cut off when measuring begins. What a member has to receive counts from the first
-/// message on that it receives after its return.
+/// A broadcast to members that are disconnected when measuring starts. A member's deliveries count from the
+/// first message that it receives after it has reconnected.
 pub(crate) struct Storm<'a> {
     room: Broadcast<'a>,
-    /// Members come back within this time, each at a random moment.
+    /// Members reconnect within this time, each at a random moment.
     jitter: Nanos,
-    has_come: bool,
+    has_started: bool,
     members: Vec<Member>,
-    /// Those that have no connection, with the time of their next attempt and how many went before.
+    /// Disconnected members, with the time of their next attempt and the number of earlier attempts.
     away: Vec<(usize, Time, u32)>,
     rng: StdRng,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Member {
-    /// It was not connected when the storm came.
+    /// Not connected at the time of the storm.
     Absent,
-    /// It has not come back.
-    CutOff,
-    /// It is connected again since then; what was sent before may be replayed.
+    /// Not reconnected yet.
+    Dropped,
+    /// Connected again since this time. Older messages may be replayed.
     Back(Time),
-    /// It has received something that was due then, and owes all that is due later.
+    /// Has received a message due at this time, and expects all later ones.
     Served(Time),
 }
 
@@ -44,32 +44,32 @@ impl<'a> Storm<'a> {
         Storm {
             room,
             jitter,
-            has_come: false,
+            has_started: false,
             members: vec![Member::Absent; clients],
             away: Vec::new(),
             rng: StdRng::seed_from_u64(seed),
         }
     }
 
-    fn begins(&self) -> Time {
+    fn starts_at(&self) -> Time {
         self.room.span().measured_from
     }
 
-    fn cut_all_off<N: Network>(&mut self, pool: &mut ClientPool<'_, N>, now: Time) {
-        self.has_come = true;
+    fn drop_all<N: Network>(&mut self, pool: &mut ClientPool<'_, N>, now: Time) {
+        self.has_started = true;
         for client in 0..self.members.len() {
             if pool.is_open(client) {
                 pool.drop_connection(client);
-                self.members[client] = Member::CutOff;
-                self.room.results().cut_off += 1;
+                self.members[client] = Member::Dropped;
+                self.room.results().dropped += 1;
                 let pause = self.rng.random_range(0..=self.jitter.get());
                 self.away.push((client, now + Nanos::new(pause), 0));
             }
         }
     }
 
-    /// Has those connect whose time has come; when that is next.
-    fn bring_back<N: Network>(&mut self, pool: &mut ClientPool<'_, N>, now: Time) -> Option<Time> {
+    /// Reconnects members that are due. Returns the time of the next attempt.
+    fn reconnect<N: Network>(&mut self, pool: &mut ClientPool<'_, N>, now: Time) -> Option<Time> {
         let Storm { away, rng, .. } = self;
         away.retain_mut(|(client, due, attempts)| {
             if pool.is_open(*client) {
@@ -78,11 +78,11 @@ impl<'a> Storm<'a> {
             if *due <= now && pool.is_absent(*client) {
                 pool.connect(*client, now);
                 let backoff = FIRST_BACKOFF.get() << (*attempts).min(10);
-                let backoff = backoff.min(LONGEST_BACKOFF.get());
+                let backoff = backoff.min(MAX_BACKOFF.get());
                 *due = now + Nanos::new(rng.random_range(backoff..=2 * backoff));
                 *attempts += 1;
             } else if *due <= now {
-                // Its handshake is still under way.
+                // Its handshake is still in progress.
                 *due = now + FIRST_BACKOFF;
             }
             true
@@ -93,14 +93,14 @@ impl<'a> Storm<'a> {
 
 impl<N: Network> Workload<N> for Storm<'_> {
     fn run_due(&mut self, pool: &mut ClientPool<'_, N>, now: Time) -> Option<Time> {
-        if !self.has_come && now >= self.begins() {
-            self.cut_all_off(pool, now);
+        if !self.has_started && now >= self.starts_at() {
+            self.drop_all(pool, now);
         }
         let due = self.room.run_due(pool, now);
         if now >= self.room.board().until() {
             return due;
         }
-        let next = if self.has_come { self.bring_back(pool, now) } else { Some(self.begins()) };
+        let next = if self.has_started { self.reconnect(pool, now) } else { Some(self.starts_at()) };
         due.into_iter().chain(next).min()
     }
 
@@ -115,7 +115,7 @@ impl<N: Network> Workload<N> for Storm<'_> {
 
     fn recorder(&mut self) -> &mut MessageRecorder {
         let recorder = Workload::<N>::recorder(&mut self.room);
-        // Nobody knows yet what members owe.
+        // The expected deliveries are not known yet.
         recorder.missing = 0;
         recorder
     }
@@ -127,9 +127,9 @@ impl<N: Network> Workload<N> for Storm<'_> {
 
 impl Handler for Storm<'_> {
     fn on_open(&mut self, client: usize, now: Time, _: &mut FrameWriter<'_>) {
-        if self.members[client] == Member::CutOff {
+        if self.members[client] == Member::Dropped {
             self.members[client] = Member::Back(now);
-            let time = now.since(self.begins());
+            let time = now.since(self.starts_at());
             self.room.results().back.record(time);
         }
         self.room.resume_sender(client);
@@ -147,13 +147,13 @@ impl Handler for Storm<'_> {
         match self.members[client] {
             Member::Back(since) if due >= since => {
                 self.members[client] = Member::Served(due);
-                let time = now.since(self.begins());
+                let time = now.since(self.starts_at());
                 self.room.results().served.record(time);
                 self.room.begin_member(client, &first.marker);
                 self.room.on_message(client, message, now, writer)
             }
             Member::Served(since) if due >= since => self.room.on_message(client, message, now, writer),
-            // Of before its return.
+            // A message from before its return.
             _ => true,
         }
     }
@@ -167,7 +167,7 @@ impl Handler for Storm<'_> {
     }
 
     fn on_lost(&mut self, client: usize, now: Time) {
-        if self.has_come {
+        if self.has_started {
             let pause = self.rng.random_range(FIRST_BACKOFF.get()..=2 * FIRST_BACKOFF.get());
             self.away.push((client, now + Nanos::new(pause), 1));
         }

@@ -1,4 +1,4 @@
-//! The comparison of reports: the table for the terminal, and what the page shares with it.
+//! Comparison of reports: the table for the terminal, and the parts shared with the HTML page.
 
 use super::Report;
 use super::figure::{ABSENT, Better, FIGURES, Figure, Place, Unit, Value};
@@ -6,12 +6,12 @@ use super::text::{Terminal, clean, length, wrap};
 use super::units;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A change is marked if it exceeds this share of the first value. Identical runs differ by about as much.
+/// A change is marked if it exceeds this fraction of the first value. Identical runs differ by about as much.
 const NOISE: f64 = 0.03;
-/// Differences below this, in microseconds, are noise of the clock and the scheduler.
-const LEAST_TIME: f64 = 5.0;
+/// Smaller differences, in microseconds, are noise of the clock and the scheduler.
+const MIN_TIME: f64 = 5.0;
 
-/// Explains the marks.
+/// Explains the marks to the reader.
 pub(super) const RULE: &str = "better, worse: differs from the first run by more than 3 % (times also by more than 5 µs). \
                                One run shows no spread: repeat runs before you rely on a small difference.";
 
@@ -20,7 +20,8 @@ const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
-/// The key figures of named reports side by side, with the change of each against the first. Caveats come first.
+/// Formats the key figures of named reports side by side, with the change of each against the first. Caveats
+/// come first.
 pub(crate) fn table(reports: &[(String, Report)], terminal: Terminal) -> String {
     let mut out = String::new();
     for caveat in caveats(reports) {
@@ -46,7 +47,7 @@ pub(crate) fn table(reports: &[(String, Report)], terminal: Terminal) -> String 
     out
 }
 
-/// A figure of each report.
+/// One figure in all reports.
 pub(super) struct Row {
     pub label: String,
     pub cells: Vec<Cell>,
@@ -58,10 +59,10 @@ pub(super) struct Cell {
     pub change: Change,
 }
 
-/// The change of a value against the first.
+/// The change of a value relative to the first.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
-    /// `+12.3 %`, or empty if no percentage can say it.
+    /// `+12.3 %`, or empty if a percentage makes no sense.
     pub text: String,
     pub mark: Mark,
 }
@@ -84,7 +85,7 @@ impl Mark {
     }
 }
 
-/// The rows of the comparison, without figures that no report has and faults that no run had.
+/// Returns the rows of the comparison, without figures that no report has and faults that no run had.
 pub(super) fn rows(reports: &[(String, Report)]) -> impl Iterator<Item = Row> {
     FIGURES.iter().filter(|figure| figure.is_at(Place::Compare)).filter_map(|figure| {
         let values: Vec<Value> = reports.iter().map(|(_, report)| figure.of(report)).collect();
@@ -111,7 +112,8 @@ pub(super) fn rows(reports: &[(String, Report)]) -> impl Iterator<Item = Row> {
     })
 }
 
-/// Whether all runs planned the same number of connections. If not, more that opened are not better.
+/// Returns true if all runs planned the same number of connections. Otherwise a larger number opened is not
+/// better.
 fn has_one_plan(reports: &[(String, Report)]) -> bool {
     reports.windows(2).all(|pair| pair[0].1.connections.planned == pair[1].1.connections.planned)
 }
@@ -124,7 +126,7 @@ impl Change {
     fn of(figure: &Figure, before: &Value, after: &Value) -> Change {
         let (text, from, to) = match (before, after) {
             (Value::Exact(from), Value::Exact(to)) => (units::change(*from, *to), *from, *to),
-            // It certainly grew, but nobody knows by how much.
+            // The value certainly grew, but it is unknown by how much.
             (Value::Exact(from), Value::AtLeast(to, _)) if to > from => (String::new(), *from, *to),
             (Value::AtLeast(from, _), Value::Exact(to)) if from > to => (String::new(), *from, *to),
             _ => return Change::none(),
@@ -136,7 +138,7 @@ impl Change {
         };
         let difference = (to - from).abs();
         let is_noise =
-            difference <= from.abs() * NOISE || (figure.unit == Unit::Time && difference < LEAST_TIME);
+            difference <= from.abs() * NOISE || (figure.unit == Unit::Time && difference < MIN_TIME);
         let mark = match (is_noise, (to > from) == grows_better) {
             (true, _) => Mark::Neutral,
             (false, true) => Mark::Better,
@@ -150,7 +152,7 @@ impl Change {
     }
 }
 
-/// Caveats: those of each run, and what makes the runs hard to compare.
+/// Returns the caveats of each run, and the differences that make the runs hard to compare.
 fn caveats(reports: &[(String, Report)]) -> Vec<String> {
     let of_runs = reports
         .iter()
@@ -158,7 +160,7 @@ fn caveats(reports: &[(String, Report)]) -> Vec<String> {
     of_runs.chain(differences(reports).iter().map(Difference::sentence)).chain(mixed_plans(reports)).collect()
 }
 
-/// The caveats of a run, in sentences.
+/// Returns the caveats of a run, as sentences.
 pub(super) fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
     if !report.is_valid {
@@ -170,42 +172,42 @@ pub(super) fn warnings(report: &Report) -> Vec<String> {
     warnings
 }
 
-/// Something that is not the same in all reports.
+/// A property that differs between the reports.
 pub(super) struct Difference {
-    /// The beginning of the sentence about it.
+    /// The start of the sentence that describes it.
     pub what: &'static str,
-    pub values: Beside<String>,
-    /// Why it matters, as a sentence.
+    pub values: SideBySide<String>,
+    /// A sentence that explains why it matters.
     advice: &'static str,
 }
 
 /// Names, each with its value in every report.
-pub(super) type Beside<T> = Vec<(String, Vec<Option<T>>)>;
+pub(super) type SideBySide<T> = Vec<(String, Vec<Option<T>>)>;
 
 impl Difference {
     pub fn sentence(&self) -> String {
-        let told = self.values.iter().map(|(name, values)| {
+        let shown = self.values.iter().map(|(name, values)| {
             let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
             format!("{name} ({})", values.join("; "))
         });
-        let told: Vec<String> = told.collect();
-        format!("{}: {}.{}", self.what, told.join(", "), self.advice)
+        let shown: Vec<String> = shown.collect();
+        format!("{}: {}.{}", self.what, shown.join(", "), self.advice)
     }
 }
 
 /// A report of `slow-readers` is meant to be compared with one of `broadcast`.
 const BROADCAST: &str = "broadcast";
 const SLOW_READERS: &str = "slow-readers";
-/// The settings that only slow readers have.
+/// Settings that exist only for slow readers.
 const OF_SLOW_READERS: [&str; 3] = ["stalled-readers", "read-rate", "receive-buffer"];
 
-/// Whether the runs are broadcasts with and without slow readers.
+/// Returns true if the runs are broadcasts with and without slow readers.
 fn is_slow_reader_pair(reports: &[(String, Report)]) -> bool {
     let scenarios: BTreeSet<&str> = reports.iter().map(|(_, report)| report.scenario.as_str()).collect();
     scenarios == BTreeSet::from([BROADCAST, SLOW_READERS])
 }
 
-/// How to read the comparison.
+/// Returns a sentence that explains how to read the comparison.
 pub(super) fn notes(reports: &[(String, Report)]) -> Option<String> {
     is_slow_reader_pair(reports).then(|| {
         "A broadcast with and without slow readers. The difference is what the slow readers cost the other members."
@@ -239,7 +241,7 @@ pub(super) fn differences(reports: &[(String, Report)]) -> Vec<Difference> {
     differences.into_iter().flatten().collect()
 }
 
-/// A caveat if only some runs were open loops.
+/// Returns a caveat if only some runs were open loops.
 pub(super) fn mixed_plans(reports: &[(String, Report)]) -> Option<String> {
     let timed = || {
         let reports = reports.iter().map(|(_, report)| report);
@@ -247,13 +249,13 @@ pub(super) fn mixed_plans(reports: &[(String, Report)]) -> Option<String> {
     };
     let is_open = |report: &Report| report.latency.is_some();
     (timed().any(is_open) && !timed().all(is_open)).then(|| {
-        "Only some runs had a planned rate: theirs is latency, counted from when a message was due; that of the others \
-         is service time, counted from when it was sent."
+        "Only some runs had a planned rate: they show latency, counted from when a message was due; the others \
+         show service time, counted from when it was sent."
             .to_owned()
     })
 }
 
-/// The machine by the names of its parts.
+/// Returns the properties of the machine by name.
 pub(super) fn machine(report: &Report) -> BTreeMap<String, String> {
     let machine = &report.machine;
     BTreeMap::from([
@@ -264,14 +266,14 @@ pub(super) fn machine(report: &Report) -> BTreeMap<String, String> {
     ])
 }
 
-/// The values of each map under every name that any of them has.
-pub(super) fn side_by_side<T: Clone>(maps: &[BTreeMap<String, T>]) -> Beside<T> {
+/// Returns, for every name in any of the maps, its value in each map.
+pub(super) fn side_by_side<T: Clone>(maps: &[BTreeMap<String, T>]) -> SideBySide<T> {
     let names: BTreeSet<&String> = maps.iter().flat_map(BTreeMap::keys).collect();
     let values = |name| maps.iter().map(|map| map.get(name).cloned()).collect();
     names.into_iter().map(|name| (name.clone(), values(name))).collect()
 }
 
-/// Widths of columns, and how many reports fit beside the first.
+/// Widths of columns, and the number of reports that fit next to the first.
 struct Layout {
     label: usize,
     value: usize,
@@ -287,18 +289,19 @@ impl Layout {
         let value = widest(cells().map(|cell| cell.text.as_str()));
         let changes: Vec<String> = cells().map(|cell| cell.change.full_text()).collect();
         let change = widest(changes.iter().map(String::as_str));
-        // A narrow terminal shortens labels before it shortens figures.
+        // On a narrow terminal, shorten labels rather than figures.
         let least = 2 * value + change + 5;
         let label = label.min(terminal.width.saturating_sub(least).max(12));
         let room = terminal.width.saturating_sub(label + 2 + value);
         Layout { label, value, change, others: (room / (value + change + 3)).max(1), terminal }
     }
 
-    /// Writes a block: the first report and some of the others, after those of earlier blocks.
+    /// Writes a block of columns: the first report and `names`, which follow the `before` reports of earlier
+    /// blocks.
     fn write(&self, rows: &[Row], first: &str, names: &[(String, Report)], before: usize, out: &mut String) {
         let Layout { label, value, change, terminal, .. } = *self;
         let other = value + change + 1;
-        // A long name takes what the others leave of the line.
+        // A long name may use the space that the other columns leave.
         let width = terminal.width.saturating_sub(label + 2 + names.len() * (other + 2));
         let width = length(first).min(width).max(value);
         *out += &format!("{:label$}  {:>width$}", "", shortened(first, width));
@@ -327,7 +330,7 @@ impl Layout {
     }
 }
 
-/// Cuts the beginning of a name that is too long, since names of files differ at the end.
+/// Shortens a name at its start, since file names usually differ at the end.
 fn shortened(name: &str, width: usize) -> String {
     let name = clean(name);
     let excess = length(&name).saturating_sub(width);
@@ -337,7 +340,7 @@ fn shortened(name: &str, width: usize) -> String {
     }
 }
 
-/// Appends a paragraph, all but its first line indented.
+/// Appends a paragraph. All lines but the first are indented.
 fn paragraph(text: &str, terminal: Terminal, colour: Option<&str>, out: &mut String) {
     let text = wrap(text, terminal.width - 2).join("\n  ");
     *out += &match colour.filter(|_| terminal.colour) {

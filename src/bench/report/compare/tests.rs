@@ -15,13 +15,13 @@ fn faster() -> Report {
     report
 }
 
-/// The line of a figure.
+/// Returns the line of a figure.
 fn line<'a>(table: &'a str, label: &str) -> &'a str {
     table.lines().find(|line| line.starts_with(label)).unwrap_or_else(|| panic!("{label} in\n{table}"))
 }
 
 #[test]
-fn a_change_is_told_against_the_first_and_called_better_or_worse_by_its_figure() {
+fn changes_are_relative_to_the_first_run_and_marked_better_or_worse() {
     let mut worse = faster();
     let messages = worse.messages.as_mut().expect("it has messages");
     (messages.received_per_second, messages.duplicated) = (500_000.0, 7);
@@ -29,12 +29,12 @@ fn a_change_is_told_against_the_first_and_called_better_or_worse_by_its_figure()
     assert!(line(&text, "latency p99 ").ends_with("-50 % better"), "{text}");
     assert!(line(&text, "deliveries per second").ends_with("-50.0 % worse"), "{text}");
     assert!(line(&text, "duplicated").ends_with(" worse"), "{text}");
-    assert!(!text.contains("damaged"), "there are none in either");
+    assert!(!text.contains("damaged"), "neither run has any");
     assert!(line(&text, "sent").ends_with("0 %"), "{text}");
 }
 
 #[test]
-fn a_change_within_noise_is_not_called_anything() {
+fn changes_within_noise_are_not_marked() {
     let figure = Figure::named("p99").expect("it is a percentile");
     let mark = |from: f64, to: f64| Change::of(&figure, &Value::Exact(from), &Value::Exact(to)).mark;
     assert_eq!(mark(1_000.0, 1_029.0), Mark::Neutral);
@@ -46,7 +46,7 @@ fn a_change_within_noise_is_not_called_anything() {
 }
 
 #[test]
-fn more_connections_are_better_only_where_as_many_were_planned() {
+fn more_connections_are_better_only_if_the_same_number_was_planned() {
     let mut more = sample::broadcast();
     (more.connections.planned, more.connections.opened) = (20_000, 19_997);
     let text = table(&named([sample::broadcast(), more.clone()]), WIDE);
@@ -58,26 +58,30 @@ fn more_connections_are_better_only_where_as_many_were_planned() {
 }
 
 #[test]
-fn a_lower_bound_is_worse_than_a_lower_value_and_has_no_percentage() {
+fn a_lower_bound_is_compared_without_a_percentage() {
     let text = table(&named([faster(), sample::dead_server()]), WIDE);
     let line = line(&text, "latency p99 ");
     assert!(line.contains("≥ 4 ms") && line.ends_with("worse") && !line.contains('%'), "{line}");
     let figure = Figure::named("p99").expect("it is a percentile");
     let bound = Value::AtLeast(1_000.0, String::new());
-    assert_eq!(Change::of(&figure, &Value::Exact(2_000.0), &bound), Change::none(), "it may be more");
+    assert_eq!(
+        Change::of(&figure, &Value::Exact(2_000.0), &bound),
+        Change::none(),
+        "the true value may be larger"
+    );
     assert_eq!(Change::of(&figure, &bound, &Value::Exact(500.0)).mark, Mark::Better);
 }
 
 #[test]
-fn what_only_some_runs_have_is_absent_in_the_others_and_what_none_has_is_left_out() {
+fn figures_that_some_runs_lack_are_marked_absent_and_those_that_all_lack_are_omitted() {
     let text = table(&named([sample::broadcast(), sample::connect()]), WIDE);
     assert!(line(&text, "latency p50").trim_end().ends_with('–'), "{text}");
-    assert!(!text.contains("came back"));
+    assert!(!text.contains("back online"));
     assert!(line(&text, "server CPU per delivery").trim_end().ends_with('–'));
 }
 
 #[test]
-fn other_scenarios_servers_settings_versions_and_machines_are_told() {
+fn differences_of_scenario_server_settings_version_and_machine_are_caveats() {
     let mut other = sample::broadcast();
     other.scenario = "echo".to_owned();
     other.url = "ws://other".to_owned();
@@ -98,7 +102,7 @@ fn other_scenarios_servers_settings_versions_and_machines_are_told() {
 }
 
 #[test]
-fn a_broadcast_beside_one_with_slow_readers_is_no_reason_to_warn() {
+fn comparing_a_broadcast_with_and_without_slow_readers_gives_no_caveat() {
     let mut slow = sample::broadcast();
     slow.scenario = "slow-readers".to_owned();
     slow.settings.insert("stalled-readers".to_owned(), "100".to_owned());
@@ -109,7 +113,7 @@ fn a_broadcast_beside_one_with_slow_readers_is_no_reason_to_warn() {
 }
 
 #[test]
-fn runs_that_are_not_valid_or_not_complete_are_told() {
+fn invalid_and_incomplete_runs_are_caveats() {
     let interrupted = Report { interrupted: Some("SIGINT".to_owned()), ..sample::broadcast() };
     let text = table(&named([sample::invalid(), interrupted]), WIDE);
     assert!(text.starts_with("! a: This run is not valid"), "{text}");
@@ -117,7 +121,7 @@ fn runs_that_are_not_valid_or_not_complete_are_told() {
 }
 
 #[test]
-fn latency_beside_service_time_is_told() {
+fn comparing_latency_with_service_time_is_a_caveat() {
     let closed = Report { latency: None, ..sample::broadcast() };
     assert!(mixed_plans(&named([sample::broadcast(), closed.clone()])).is_some());
     assert_eq!(mixed_plans(&named([closed.clone(), closed.clone(), sample::connect()])), None);
@@ -126,7 +130,7 @@ fn latency_beside_service_time_is_told() {
 }
 
 #[test]
-fn no_line_is_longer_than_the_terminal_is_wide_and_every_run_is_there() {
+fn lines_fit_the_terminal_and_every_run_is_shown() {
     let many = ["short", "a/very/long/path/of/a/report/that/somebody/kept.json", "third", "fourth"];
     let reports: Vec<_> = many.iter().map(|name| ((*name).to_owned(), sample::storm())).collect();
     for width in [50, 80] {
@@ -139,14 +143,14 @@ fn no_line_is_longer_than_the_terminal_is_wide_and_every_run_is_there() {
 }
 
 #[test]
-fn a_terminal_does_not_obey_what_a_file_says() {
+fn control_characters_in_reports_are_replaced() {
     let text =
         table(&[("\u{1b}[2J".to_owned(), sample::hostile()), ("b".to_owned(), sample::hostile())], WIDE);
     assert!(text.contains("alert(1)") && !text.contains(['\u{1b}', '\u{9b}', '\u{202e}']));
 }
 
 #[test]
-fn one_report_or_none_is_no_reason_to_fail() {
+fn one_report_or_none_can_be_compared() {
     assert_eq!(table(&[], WIDE), "");
     assert!(table(&named([sample::broadcast()]), WIDE).contains("broadcast"));
 }

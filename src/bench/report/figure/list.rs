@@ -1,4 +1,4 @@
-//! The list of figures and that of distributions.
+//! The lists of figures and distributions.
 
 use super::super::units::thousands;
 use super::super::{Causes, Messages, Reconnects, Recovery, Report, Server};
@@ -8,14 +8,14 @@ static LATENCY: Distribution = Distribution {
     prefix: "",
     label: "latency",
     absent: "measured no latency",
-    unanswered: "deliveries never came",
+    unanswered: "deliveries never arrived",
     of: |report| report.latency.as_ref(),
 };
 pub(super) static SERVICE_TIME: Distribution = Distribution {
     prefix: "service-time-",
     label: "service time",
     absent: "measured no service time",
-    unanswered: "deliveries never came",
+    unanswered: "deliveries never arrived",
     of: |report| report.service_time.as_ref(),
 };
 static HANDSHAKE: Distribution = Distribution {
@@ -35,14 +35,14 @@ static REHANDSHAKE: Distribution = Distribution {
 static BACK: Distribution = Distribution {
     prefix: "back-",
     label: "until back",
-    absent: "saw nobody come back after a storm",
-    unanswered: "members never came back",
+    absent: "had no member back online after a storm",
+    unanswered: "members were never back online",
     of: |report| report.recovery.as_ref()?.until_back.as_ref(),
 };
 static SERVED: Distribution = Distribution {
     prefix: "served-",
     label: "until served",
-    absent: "served nobody after a storm",
+    absent: "served no member after a storm",
     unanswered: "members were never served again",
     of: |report| report.recovery.as_ref()?.until_served.as_ref(),
 };
@@ -54,7 +54,7 @@ static LAG: Distribution = Distribution {
     of: |report| report.client.lag.as_ref(),
 };
 
-/// All distributions, in the order in which tables show them.
+/// All distributions, in the order of the tables.
 pub(in super::super) static DISTRIBUTIONS: [&Distribution; 7] =
     [&LATENCY, &SERVICE_TIME, &HANDSHAKE, &REHANDSHAKE, &BACK, &SERVED, &LAG];
 
@@ -62,12 +62,12 @@ const NO_MESSAGES: &str = "sent no messages";
 const NO_STORM: &str = "had no storm";
 const NO_RECONNECTS: &str = "made no reconnections";
 const NO_SERVER: &str = "did not measure the server (--server-pid)";
-const UNREADABLE: &str = "could not read this of the server";
+const UNREADABLE: &str = "could not read this from the server's process";
 const NO_DELIVERIES: &str = "had no delivery to divide by";
-const UNREADABLE_CLIENT: &str = "could not read this of the client";
+const UNREADABLE_CLIENT: &str = "could not read this from the client's process";
 const NO_TIME: &str = "measured no time";
 
-/// Every figure, in the order in which outputs show them.
+/// All figures, in the order of the outputs.
 pub(in super::super) static FIGURES: &[Figure] = {
     use Better::{Higher, Lower, Neither, Zero};
     use Place::{Compare, Key, Line, LineIfAny, Note};
@@ -222,7 +222,7 @@ pub(in super::super) static FIGURES: &[Figure] = {
         plain(Messages, "reordered", "reordered", (Count, Zero), &[Line, Compare], |report| {
             audited(report, |messages| messages.reordered)
         }),
-        plain(Messages, "unknown", "beyond the audit", (Count, Zero), &[], |report| {
+        plain(Messages, "unknown", "not audited", (Count, Zero), &[], |report| {
             of_messages(report, |messages| count(messages.unknown))
         }),
         plain(Messages, "damaged", "damaged", (Count, Zero), &[Line, Compare], |report| {
@@ -240,15 +240,15 @@ pub(in super::super) static FIGURES: &[Figure] = {
         plain(Messages, "acknowledged", "acknowledged", (Count, Neither), &[LineIfAny], |report| {
             of_messages(report, |messages| count(messages.acknowledged))
         }),
-        plain(Storm, "back", "came back", (Count, Higher), &[Line, Compare, Key(OfStorm)], |report| {
+        plain(Storm, "back", "back online", (Count, Higher), &[Line, Compare, Key(OfStorm)], |report| {
             of_recovery(report, |recovery| recovery.back)
         }),
-        plain(Storm, "cut-off", "cut off", (Count, Neither), &[Note("of {} cut off")], |report| {
+        plain(Storm, "cut-off", "dropped", (Count, Neither), &[Note("of {} dropped")], |report| {
             of_recovery(report, |recovery| recovery.members)
         }),
         latency(Storm, &BACK, At(0.5), &[Compare, Note("half in {}")]),
         latency(Storm, &BACK, Max, &[Compare, Note("last in {}"), Key(OfStorm)]),
-        plain(Storm, "never-back", "never came back", (Count, Zero), &[Line, Compare], |report| {
+        plain(Storm, "never-back", "never back online", (Count, Zero), &[Line, Compare], |report| {
             of_recovery(report, |recovery| recovery.members.saturating_sub(recovery.back))
         }),
         plain(Storm, "served", "served again", (Count, Higher), &[Line, Compare], |report| {
@@ -313,14 +313,9 @@ pub(in super::super) static FIGURES: &[Figure] = {
         plain(Server, "server-memory-before", "memory before", (Size, Lower), &[], |report| {
             of_server(report, |server| server.memory_before.map(|bytes| bytes as f64), UNREADABLE)
         }),
-        plain(
-            Server,
-            "server-memory-peak",
-            "memory at its peak",
-            (Size, Lower),
-            &[Line, Compare],
-            |report| of_server(report, |server| server.memory_peak.map(|bytes| bytes as f64), UNREADABLE),
-        ),
+        plain(Server, "server-memory-peak", "peak memory", (Size, Lower), &[Line, Compare], |report| {
+            of_server(report, |server| server.memory_peak.map(|bytes| bytes as f64), UNREADABLE)
+        }),
         plain(Server, "server-memory-after", "memory after", (Size, Lower), &[], |report| {
             of_server(report, |server| server.memory_after.map(|bytes| bytes as f64), UNREADABLE)
         }),
@@ -357,7 +352,7 @@ pub(in super::super) static FIGURES: &[Figure] = {
         plain(Client, "client-throttled", "held back by a CPU limit", (Time, Lower), &[], |report| {
             known(report.client.throttled.map(|seconds| seconds * 1e6), UNREADABLE_CLIENT)
         }),
-        plain(Client, "clock", "reading the clock takes", (Time, Lower), &[], |report| {
+        plain(Client, "clock", "time to read the clock", (Time, Lower), &[], |report| {
             seconds(report.client.clock)
         }),
         plain(Client, "audit-memory", "memory of the audit", (Size, Neither), &[], |report| {
@@ -407,13 +402,13 @@ fn of_messages(report: &Report, of: fn(&Messages) -> Value) -> Value {
     report.messages.as_ref().map_or(Value::Absent(NO_MESSAGES), of)
 }
 
-/// What the audit counts, which is not known if deliveries came that it could not place.
+/// Returns a count of the audit, which is unknown if there were deliveries that the audit could not classify.
 fn audited(report: &Report, of: fn(&Messages) -> u64) -> Value {
     match &report.messages {
         None => Value::Absent(NO_MESSAGES),
         Some(messages) if messages.unknown == 0 => count(of(messages)),
         Some(messages) => Value::Unknown(format!(
-            "{} deliveries are beyond the audit's memory",
+            "{} deliveries exceeded the memory of the audit",
             thousands(messages.unknown)
         )),
     }

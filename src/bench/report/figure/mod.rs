@@ -1,4 +1,4 @@
-//! Figures: the name, unit and source of each, and where it is shown. [`list`] has each of them once.
+//! Figures: name, unit and source of each, and where it is shown. [`list`] contains each of them once.
 
 mod list;
 
@@ -13,7 +13,7 @@ pub(super) struct Figure {
     pub unit: Unit,
     pub better: Better,
     pub places: &'static [Place],
-    /// For a count that is kept by cause.
+    /// The counts by cause, for a count that has them.
     pub causes: Option<CausesOf>,
     source: Source,
 }
@@ -28,11 +28,11 @@ enum Source {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Exact(f64),
-    /// A lower bound, and why no more is known.
+    /// A lower bound, and the reason why the exact value is unknown.
     AtLeast(f64, String),
-    /// Measured but not known, and why.
+    /// Measured but unknown, and the reason.
     Unknown(String),
-    /// Not measured: the predicate of a sentence that begins with "this run".
+    /// Not measured: the predicate of a sentence that starts with "this run".
     Absent(&'static str),
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Section {
     Client,
 }
 
-/// Times are in microseconds, shares from 0 to 1, sizes in bytes.
+/// The unit of a figure. Times are in microseconds, shares from 0 to 1, sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Unit {
     Time,
@@ -63,7 +63,7 @@ pub(super) enum Unit {
 pub(super) enum Better {
     Higher,
     Lower,
-    /// A fault: there should be none.
+    /// A count of faults, which should be zero.
     Zero,
     Neither,
 }
@@ -71,11 +71,11 @@ pub(super) enum Better {
 /// Where a figure is shown. The tables of the HTML page show all figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
-    /// A line of the terminal's table.
+    /// A line of the table in the terminal.
     Line,
-    /// A line, unless the value is zero.
+    /// A line of the table, unless the value is zero.
     LineIfAny,
-    /// A note on the line above; `{}` stands for the value.
+    /// A note on the line above; `{}` is replaced by the value.
     Note(&'static str),
     /// A row of the comparison.
     Compare,
@@ -94,12 +94,12 @@ pub(super) enum Shape {
 /// A distribution of times.
 #[derive(Debug)]
 pub(super) struct Distribution {
-    /// The prefix of its figures' names.
+    /// Prefix of the names of its figures.
     pub prefix: &'static str,
     pub label: &'static str,
-    /// As [`Value::Absent`].
+    /// The text of [`Value::Absent`].
     absent: &'static str,
-    /// Describes values without an answer, after their number.
+    /// Text that describes unanswered values, after their number.
     unanswered: &'static str,
     pub of: fn(&Report) -> Option<&Latency>,
 }
@@ -113,7 +113,7 @@ pub(super) enum Statistic {
     Max,
 }
 
-/// The statistics that tables show, in this order.
+/// The statistics in tables, in this order.
 pub(super) const STATISTICS: [Statistic; 9] = [
     Statistic::Min,
     Statistic::Mean,
@@ -126,7 +126,7 @@ pub(super) const STATISTICS: [Statistic; 9] = [
     Statistic::Max,
 ];
 
-/// Counts by cause, as [`Figure::causes`] finds them.
+/// Returns the counts by cause in a report.
 type CausesOf = fn(&Report) -> Option<&Causes>;
 
 impl Figure {
@@ -134,7 +134,7 @@ impl Figure {
         Figure { causes: Some(causes), ..self }
     }
 
-    /// The figure with this name in `--expect`.
+    /// Returns the figure with this name in `--expect`.
     pub fn named(name: &str) -> Option<Figure> {
         let is_plain =
             |figure: &&Figure| matches!(figure.source, Source::Plain { name: plain, .. } if plain == name);
@@ -146,7 +146,7 @@ impl Figure {
         plain.or_else(|| DISTRIBUTIONS.iter().find_map(of_distribution))
     }
 
-    /// The names of all figures that are not part of a distribution.
+    /// Returns the names of all figures that are not part of a distribution.
     pub fn plain_names() -> impl Iterator<Item = &'static str> {
         FIGURES.iter().filter_map(|figure| match figure.source {
             Source::Plain { name, .. } => Some(name),
@@ -154,7 +154,7 @@ impl Figure {
         })
     }
 
-    /// The name in `--expect`.
+    /// Returns the name in `--expect`.
     pub fn name(&self) -> String {
         match self.source {
             Source::Plain { name, .. } => name.to_owned(),
@@ -164,7 +164,7 @@ impl Figure {
         }
     }
 
-    /// The label within its section.
+    /// Returns the label within the section.
     pub fn label(&self) -> String {
         match self.source {
             Source::Plain { label, .. } => label.to_owned(),
@@ -174,7 +174,7 @@ impl Figure {
         }
     }
 
-    /// The label where figures of several sections are listed together.
+    /// Returns the label for lists with figures of several sections.
     pub fn full_label(&self, report: &Report) -> String {
         let Source::Latency(distribution, statistic) = self.source else {
             return match self.section {
@@ -196,7 +196,7 @@ impl Figure {
         }
     }
 
-    /// Whether the figure counts faults, and there are some or their number is unknown.
+    /// Returns true if the figure counts faults and there are some or their number is unknown.
     pub fn is_faulty(&self, value: &Value) -> bool {
         let is_any = match value {
             Value::Exact(count) | Value::AtLeast(count, _) => *count > 0.0,
@@ -210,7 +210,7 @@ impl Figure {
         self.places.contains(&place)
     }
 
-    /// The template of a note.
+    /// Returns the template of the note.
     pub fn note(&self) -> Option<&'static str> {
         self.places.iter().find_map(|place| match place {
             Place::Note(template) => Some(*template),
@@ -229,11 +229,11 @@ impl Figure {
     }
 }
 
-/// Stands for a figure that a run does not have.
+/// Shown for a figure that a run does not have.
 pub(super) const ABSENT: &str = "–";
 
 impl Distribution {
-    /// Replaces latency by service time in a closed loop, which has no plan by which messages are due.
+    /// Replaces latency by service time for a closed loop, where messages have no due time.
     fn in_run(&'static self, report: &Report) -> &'static Distribution {
         let is_closed_loop = report.latency.is_none() && report.service_time.is_some();
         if is_closed_loop && self.prefix.is_empty() { &list::SERVICE_TIME } else { self }
@@ -306,7 +306,7 @@ impl Section {
         }
     }
 
-    /// The figures of this section, without distributions, which have their own table.
+    /// Returns the figures of this section, without distributions, which have their own table.
     pub fn plain(self) -> impl Iterator<Item = &'static Figure> {
         FIGURES
             .iter()
@@ -323,7 +323,7 @@ impl Shape {
         }
     }
 
-    /// The most important section of such a run.
+    /// Returns the most important section for such a run.
     pub fn section(self) -> Section {
         match self {
             Shape::Connections => Section::Connections,

@@ -3,7 +3,7 @@ use super::*;
 use std::collections::BTreeSet;
 
 #[test]
-fn names_are_unique_and_lead_back_to_their_figure() {
+fn names_are_unique_and_identify_their_figure() {
     let names: BTreeSet<String> = FIGURES.iter().map(Figure::name).collect();
     assert_eq!(names.len(), FIGURES.len());
     for figure in FIGURES {
@@ -13,7 +13,7 @@ fn names_are_unique_and_lead_back_to_their_figure() {
 }
 
 #[test]
-fn every_figure_of_a_report_that_has_everything_is_there() {
+fn a_complete_report_has_every_figure() {
     let report = sample::storm();
     for figure in FIGURES {
         let value = figure.of(&report);
@@ -22,7 +22,7 @@ fn every_figure_of_a_report_that_has_everything_is_there() {
 }
 
 #[test]
-fn percentiles_have_the_names_by_which_they_are_found() {
+fn names_of_percentiles_are_parsed_and_formatted_alike() {
     for name in ["p50", "p75", "p99", "p99.9", "p99.99", "p99.999", "p0", "p100", "p33.3", "min", "max"] {
         assert_eq!(Statistic::named(name).map(Statistic::name).as_deref(), Some(name));
     }
@@ -32,7 +32,7 @@ fn percentiles_have_the_names_by_which_they_are_found() {
 }
 
 #[test]
-fn in_a_closed_loop_latency_is_the_service_time_and_is_called_so() {
+fn in_a_closed_loop_service_time_replaces_latency() {
     let open = sample::broadcast();
     let closed = Report { latency: None, ..open.clone() };
     let p99 = Figure::named("p99").expect("it is a percentile");
@@ -42,16 +42,16 @@ fn in_a_closed_loop_latency_is_the_service_time_and_is_called_so() {
 }
 
 #[test]
-fn what_rests_on_messages_without_an_answer_is_a_lower_bound() {
+fn values_affected_by_unanswered_messages_are_lower_bounds() {
     let report = sample::dead_server();
     let value = |name: &str| Figure::named(name).expect("it is in the list").of(&report);
-    assert!(matches!(value("p99"), Value::AtLeast(4_000.0, why) if why == "12 deliveries never came"));
+    assert!(matches!(value("p99"), Value::AtLeast(4_000.0, why) if why == "12 deliveries never arrived"));
     assert!(matches!(value("mean"), Value::AtLeast(..)));
     assert_eq!(value("p50"), Value::Exact(1_000.0));
 }
 
 #[test]
-fn duplicates_and_order_are_unknown_where_the_audit_lost_track() {
+fn duplicates_and_reordering_are_unknown_if_the_audit_ran_out_of_memory() {
     let mut report = sample::broadcast();
     report.messages.as_mut().expect("it has messages").unknown = 5;
     for name in ["duplicated", "reordered"] {

@@ -1,23 +1,23 @@
-//! Lines over time or over percentiles, as inline SVG.
+//! Line charts over time or over percentiles, as inline SVG.
 //!
-//! Positions are in percent of the plot, and only lines are stretched to its width. So on a narrow screen text and strokes
-//! keep their size.
+//! Positions are in percent of the plot, and only lines are stretched to its width. Text and strokes keep
+//! their size on a narrow screen.
 
 use super::super::units;
 use super::Escaped;
 use std::fmt;
 
-/// The most points with a tooltip: more would be too close together.
+/// Largest number of points with a tooltip. More would be too close together.
 const MAX_DOTS: usize = 240;
-/// The percentiles that are marked, as shares.
+/// The percentiles marked on the axis, as fractions.
 const SHARES: [f64; 7] = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, MAX_SHARE];
-/// Marks of an axis whose labels still fit side by side on a phone.
-const MOST_ON_A_PHONE: usize = 5;
+/// Number of labels that fit next to each other on a phone.
+const MAX_LABELS_ON_A_PHONE: usize = 5;
 const MAX_SHARE: f64 = 0.999999;
 /// The scale is logarithmic if the maximum exceeds the lower quartile by this factor.
 const FAR_APART: f64 = 50.0;
 
-/// A chart. It is written as a `figure`, or not at all if no line has a point.
+/// A chart. Formats as a `figure` element, or as nothing if no line has a point.
 pub(super) struct Chart<'a> {
     pub title: &'a str,
     pub x: Quantity,
@@ -27,20 +27,20 @@ pub(super) struct Chart<'a> {
     pub dots: Dots,
 }
 
-/// Whether points are always marked, or only under the pointer.
+/// Whether points are always shown, or only under the pointer.
 #[derive(Clone, Copy)]
 pub(super) enum Dots {
     Shown,
     Hidden,
 }
 
-/// A line. It has gaps where a point has no value.
+/// A line. It is interrupted where a point has no value.
 pub(super) struct Line {
     pub name: String,
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// A shaded part of the horizontal axis.
+/// A marked range of the horizontal axis.
 pub(super) struct Phase {
     pub name: String,
     pub from: f64,
@@ -54,18 +54,18 @@ pub(super) enum Shade {
     Clear,
 }
 
-/// The quantity on an axis, which decides its scale.
+/// The quantity on an axis, which determines its scale.
 #[derive(Clone, Copy)]
 pub(super) enum Quantity {
-    /// From 0 to 1, by the number of nines.
+    /// From 0 to 1, scaled by the number of nines.
     Share,
     Seconds,
     Count,
     /// The load of a search, with its unit.
     Load(&'static str),
-    /// A share from 0 to 1 in percent, evenly.
+    /// From 0 to 1, shown in percent on a linear scale.
     Percent,
-    /// Logarithmic if most values are far below the maximum.
+    /// Microseconds, on a logarithmic scale if most values are far below the maximum.
     Micros,
 }
 
@@ -91,8 +91,8 @@ impl fmt::Display for Chart<'_> {
         self.write_phases(&x, f)?;
         for (index, &tick) in x.ticks.iter().enumerate() {
             let (at, label) = (x.percent(tick), self.x.label(tick));
-            // A phone has no room for all.
-            let is_minor = x.ticks.len() > MOST_ON_A_PHONE && (x.ticks.len() - index).is_multiple_of(2);
+            // Labels that are hidden on a phone.
+            let is_minor = x.ticks.len() > MAX_LABELS_ON_A_PHONE && (x.ticks.len() - index).is_multiple_of(2);
             let minor = if is_minor { " minor" } else { "" };
             writeln!(f, "<line class=\"grid\" x1=\"{at:.2}%\" x2=\"{at:.2}%\" y1=\"0\" y2=\"100%\"/>")?;
             writeln!(f, "<text class=\"x{minor}\" x=\"{at:.2}%\" y=\"100%\" dy=\"18\">{label}</text>")?;
@@ -120,7 +120,7 @@ impl fmt::Display for Chart<'_> {
 }
 
 impl Chart<'_> {
-    /// The text alternative of the chart.
+    /// Returns the text alternative of the chart.
     fn summary(&self) -> String {
         let greatest = self.lines.iter().filter_map(|line| {
             let greatest = line.values().reduce(f64::max)?;
@@ -139,7 +139,7 @@ impl Chart<'_> {
                 "<rect class=\"{class}\" x=\"{from:.2}%\" width=\"{width:.2}%\" height=\"100%\">\
                  <title>{name}</title></rect>"
             )?;
-            // A letter takes about 2.3 % of a phone's width.
+            // A letter takes about 2.3 % of the width of a phone.
             if width > 2.3 * phase.name.chars().count() as f64 {
                 let middle = from + width / 2.0;
                 writeln!(f, "<text class=\"x\" x=\"{middle:.2}%\" y=\"0\" dy=\"-6\">{name}</text>")?;
@@ -148,7 +148,7 @@ impl Chart<'_> {
         Ok(())
     }
 
-    /// Points that appear under the pointer with their values.
+    /// Writes points that show their values under the pointer.
     fn write_dots(
         &self,
         style: Style,
@@ -186,7 +186,7 @@ impl Line {
         for &(at, value) in &self.points {
             if let Some(value) = value {
                 let (across, down) = (x.percent(at) * 10.0, 1000.0 - y.percent(value) * 10.0);
-                // A line to where it begins makes a point that stands alone a dot.
+                // A line of no length makes an isolated point visible as a dot.
                 path += &if is_drawing {
                     format!("L{across:.1} {down:.1}")
                 } else {
@@ -209,7 +209,7 @@ impl Quantity {
         }
     }
 
-    /// A value in full.
+    /// Formats a value in full.
     fn text(self, value: f64) -> String {
         match self {
             Quantity::Share => format!("{} %", self.label(value)),
@@ -221,7 +221,7 @@ impl Quantity {
         }
     }
 
-    /// A round value beside an axis, whose space is short.
+    /// Formats a round value in a short form for an axis.
     fn label(self, value: f64) -> String {
         match self {
             Quantity::Share => format!("{}", (value * 1e8).round() / 1e6),
@@ -240,7 +240,7 @@ impl Quantity {
     }
 }
 
-/// The scale of an axis: `scale` maps values so that they are evenly spaced from `low` to `high`.
+/// The scale of an axis: `scale` maps values to positions from `low` to `high`.
 struct Axis {
     scale: fn(f64) -> f64,
     low: f64,
@@ -263,7 +263,7 @@ impl Axis {
         }
     }
 
-    /// Each further nine takes as much room.
+    /// Creates a scale on which each further nine takes the same space.
     fn nines(high: f64) -> Axis {
         fn scale(share: f64) -> f64 {
             (1.0 / (1.0 - share.min(MAX_SHARE))).log10()
@@ -273,7 +273,8 @@ impl Axis {
         Axis { scale, low: 0.0, high, ticks }
     }
 
-    /// Steps of at least `least` from zero to where the last covers `high`, six marks at most.
+    /// Creates a linear scale from zero with steps of at least `least` and at most six marks. The last mark
+    /// is at least `high`.
     fn linear(high: f64, least: f64) -> Axis {
         let high = high.max(1e-9);
         let step = round_up(high / 5.0).max(least);
@@ -282,7 +283,7 @@ impl Axis {
         Axis { scale: |value| value, low: 0.0, high: steps as f64 * step, ticks }
     }
 
-    /// A scale that ends at the maximum.
+    /// Ends the scale at the maximum.
     fn until(mut self, high: f64) -> Axis {
         self.ticks.retain(|&tick| tick <= high);
         Axis { high, ..self }
@@ -311,14 +312,14 @@ impl Axis {
     }
 }
 
-/// The next 1, 2 or 5 of a power of ten.
+/// Rounds up to the next 1, 2 or 5 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
     let round = [1.0, 2.0, 5.0].into_iter().find(|by| by * power >= value * 0.999_999);
     round.unwrap_or(10.0) * power
 }
 
-/// The classes of the colour and the strokes of a line.
+/// The CSS classes for the colour and strokes of a line.
 #[derive(Clone, Copy)]
 struct Style(usize);
 
@@ -329,7 +330,7 @@ impl fmt::Display for Style {
     }
 }
 
-/// A sample of the line with this number, for legends.
+/// A sample of a line for legends.
 pub(super) struct Sample(pub usize);
 
 impl fmt::Display for Sample {
@@ -355,11 +356,11 @@ mod tests {
     }
 
     #[test]
-    fn powers_of_ten_are_for_values_of_which_most_are_far_below_the_greatest() {
+    fn the_scale_is_logarithmic_if_most_values_are_far_below_the_maximum() {
         let axis = |values: &[f64]| Axis::of(Quantity::Micros, values.iter().copied());
         assert!(!axis(&[20.0, 2_000.0, 3_000.0, 4_000.0]).is_log(), "only one is far below");
         assert!(axis(&[20.0, 30.0, 40.0, 4_000.0]).is_log());
-        assert!(!axis(&[0.0, 30.0, 40.0, 4_000.0]).is_log(), "zero has no place there");
+        assert!(!axis(&[0.0, 30.0, 40.0, 4_000.0]).is_log(), "a logarithmic scale has no zero");
     }
 
     #[test]
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn each_nine_takes_as_much_room() {
+    fn each_nine_takes_the_same_space() {
         let axis = Axis::of(Quantity::Share, [0.0, 0.9999].into_iter());
         for (share, percent) in [(0.0, 0.0), (0.9, 25.0), (0.99, 50.0), (0.999, 75.0), (1.0, 100.0)] {
             assert!((axis.percent(share) - percent).abs() < 1e-6, "{share}");
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_interrupted_where_there_is_nothing() {
+    fn a_line_is_interrupted_where_values_are_missing() {
         let points = vec![(0.0, Some(0.0)), (1.0, Some(5.0)), (2.0, None), (4.0, Some(10.0))];
         let line = Line { name: String::new(), points };
         let axes =

@@ -1,4 +1,4 @@
-//! The charts of the page, with a line for each report.
+//! The charts of the page, with one line for each report.
 
 use super::super::figure::DISTRIBUTIONS;
 use super::super::{Latency, Report, Row, Search, units};
@@ -9,23 +9,23 @@ type Reports = [(String, Report)];
 type Points = Vec<(f64, Option<f64>)>;
 type Of = fn(&Report) -> Option<&Latency>;
 
-/// Rows shorter than this, such as the last one, are left out: their rate is inaccurate.
+/// Shorter rows, such as the last one, are omitted: their rate is inaccurate. In seconds.
 const SHORTEST: f64 = 0.2;
 
-const LATENCY_NOTE: &str = "<p class=\"note\">Latency counts from when a message was due by the plan, so that the time \
-                            for which a message waited to be sent counts too. Service time counts from when it was \
+const LATENCY_NOTE: &str = "<p class=\"note\">Latency counts from when a message was due, so it includes the \
+                            time that a message waited to be sent. Service time counts from when it was \
                             sent.</p>\n";
-const BOUND_NOTE: &str = "<p class=\"note\">The upper end is a lower bound: messages without an answer count with the \
-                          time for which they had waited.</p>\n";
+const BOUND_NOTE: &str = "<p class=\"note\">The upper end is a lower bound: unanswered messages count with the \
+                          time that they had been waiting.</p>\n";
 
-/// The measured phase.
+/// The name of the measured phase.
 const MEASURING: &str = "measuring";
 
 pub(super) fn charts(reports: &Reports) -> String {
     recoveries(reports) + &latencies(reports) + &times(reports)
 }
 
-/// What the steps of a search measured, over their load.
+/// Returns charts of the measurements of a search, by load.
 pub(super) fn search(search: &Search) -> String {
     let mut steps: Vec<_> = search.steps.iter().collect();
     steps.sort_by(|one, other| one.load.total_cmp(&other.load));
@@ -33,7 +33,7 @@ pub(super) fn search(search: &Search) -> String {
     let phase = |name: &str, from, to, shade| Phase { name: name.to_owned(), from, to, shade };
     let highest = search.highest.unwrap_or_default();
     let mut phases = vec![phase("held", 0.0, highest, Shade::Clear)];
-    // Between the highest that held and the lowest that did not, nothing was tried.
+    // Loads between the highest that held and the lowest that did not were not tried.
     let fails = steps.iter().map(|step| step.load).find(|&load| load > highest);
     phases.extend(fails.map(|from| phase("did not hold", from, last.load, Shade::Shaded)));
     phases.retain(|phase| phase.to > phase.from);
@@ -50,7 +50,7 @@ pub(super) fn search(search: &Search) -> String {
         + &chart("Loss, by load", Quantity::Percent, vec![line("loss", |step| step.loss)])
 }
 
-/// Members that are back after the storm, over time.
+/// Returns charts of the members that recovered after the storm, over time.
 fn recoveries(reports: &Reports) -> String {
     const BACK: Of = |report| report.recovery.as_ref()?.until_back.as_ref();
     const SERVED: Of = |report| report.recovery.as_ref()?.until_served.as_ref();
@@ -61,18 +61,18 @@ fn recoveries(reports: &Reports) -> String {
     match reports {
         [(_, report)] => {
             let line = |name: &str, of: Of| Line { name: name.to_owned(), points: growth(of(report)) };
-            let lines = vec![line("came back", BACK), line("served again", SERVED)];
-            chart("Members that came back and were served again, by time since the storm", lines)
+            let lines = vec![line("back online", BACK), line("served again", SERVED)];
+            chart("Members back online and served again, by time since the storm", lines)
         }
         _ => {
             let lines = |of: Of| lines(reports, |report| growth(of(report)));
-            chart("Members that came back, by time since the storm", lines(BACK))
+            chart("Members back online, by time since the storm", lines(BACK))
                 + &chart("Members served again, by time since the storm", lines(SERVED))
         }
     }
 }
 
-/// Latency by percentile.
+/// Returns the charts of latency by percentile.
 fn latencies(reports: &Reports) -> String {
     let chart = |title, lines| {
         let (x, y) = (Quantity::Share, Quantity::Micros);
@@ -101,7 +101,7 @@ fn latencies(reports: &Reports) -> String {
     if is_bound { charts + BOUND_NOTE } else { charts }
 }
 
-/// What happened in each second.
+/// Returns the charts of events in each second.
 fn times(reports: &Reports) -> String {
     let first = reports.first().map(|(_, report)| report.rows.as_slice()).unwrap_or_default();
     let phases = phases(first);
@@ -144,20 +144,20 @@ fn times(reports: &Reports) -> String {
     charts + "</div>\n"
 }
 
-/// A line for each report.
+/// Returns a line for each report.
 fn lines(reports: &Reports, points: impl Fn(&Report) -> Points) -> Vec<Line> {
     reports.iter().map(|(name, report)| Line { name: name.clone(), points: points(report) }).collect()
 }
 
-/// Latencies over their share.
+/// Returns the points of latency by percentile.
 fn nines(latency: Option<&Latency>) -> Points {
     let Some(latency) = latency else { return Points::new() };
-    // The greatest of a thousand stands where the last of a thousand does.
+    // The maximum of a thousand values is drawn at the last thousandth.
     let last = 1.0 - 1.0 / latency.count.max(1) as f64;
     latency.curve.iter().map(|&(share, micros)| (share.min(last), Some(micros))).collect()
 }
 
-/// The cumulative count over time. Values without an answer are never counted.
+/// Returns the cumulative count over time. Unanswered values are never counted.
 pub(super) fn growth(latency: Option<&Latency>) -> Points {
     let Some(latency) = latency else { return Points::new() };
     let answered = latency.curve.iter().filter(|&&(_, micros)| !latency.is_lower_bound(micros));
@@ -165,7 +165,7 @@ pub(super) fn growth(latency: Option<&Latency>) -> Points {
     [(0.0, Some(0.0)), (latency.min, Some(0.0))].into_iter().chain(grown).collect()
 }
 
-/// A value of each row, at the middle of its time.
+/// Returns one value per row, at the middle of the row's time.
 pub(super) fn by_row(rows: &[Row], of: fn(&Row) -> Option<f64>) -> Points {
     rows.iter().map(|row| ((row.from + row.at) / 2.0, of(row))).collect()
 }
@@ -175,7 +175,7 @@ fn per_second(row: &Row, count: u64) -> Option<f64> {
     (seconds > SHORTEST).then(|| count as f64 / seconds)
 }
 
-/// From where the first row of a phase begins to where its last ends.
+/// Returns the phases, each from the start of its first row to the end of its last.
 pub(super) fn phases(rows: &[Row]) -> Vec<Phase> {
     let phase = |rows: &[Row]| {
         let (first, last) = (rows.first()?, rows.last()?);
@@ -185,7 +185,7 @@ pub(super) fn phases(rows: &[Row]) -> Vec<Phase> {
     rows.chunk_by(|one, next| one.phase == next.phase).filter_map(phase).collect()
 }
 
-/// The legend of the shaded phases.
+/// Returns the legend of the shaded phases.
 fn shading(phases: &[Phase], reports: &Reports) -> String {
     let shaded: Vec<String> = phases
         .iter()

@@ -14,7 +14,8 @@ use std::fmt::{self, Write};
 
 const STYLE: &str = include_str!("report.css");
 
-/// A page of one report, or of several named ones with shared charts and changes against the first.
+/// Returns a page for one report, or for several named reports with shared charts and changes relative to the
+/// first.
 pub(crate) fn page(reports: &[(String, Report)]) -> String {
     let (title, head) = match reports {
         [(_, report)] => (format!("{} on {}", report.scenario, report.url), head(report)),
@@ -33,7 +34,7 @@ pub(crate) fn page(reports: &[(String, Report)]) -> String {
     )
 }
 
-/// Escapes text from outside for HTML, and replaces control characters.
+/// Escapes external text for HTML and replaces control characters.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -52,7 +53,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Escapes text and marks the flags in it, which must not be broken at their hyphens.
+/// Escapes text and marks flags in it, which must not be broken at their hyphens.
 struct Sentence<'a>(&'a str);
 
 impl fmt::Display for Sentence<'_> {
@@ -74,7 +75,7 @@ fn is_flag(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c == '-' || c.is_alphabetic()))
 }
 
-/// The part above the charts of one report. The verdict comes first.
+/// Returns the part above the charts for one report. The verdict comes first.
 fn head(report: &Report) -> String {
     let Verdict { is_good, text } = Verdict::of(report);
     let class = if is_good { "good" } else { "bad" };
@@ -100,14 +101,14 @@ fn head(report: &Report) -> String {
     )
 }
 
-/// The part above the charts of several reports.
+/// Returns the part above the charts for several reports.
 fn heads(reports: &[(String, Report)]) -> String {
     let differences = compare::differences(reports);
     let own = |at: usize| {
         let values = differences.iter().flat_map(|difference| &difference.values);
         let values = values.filter_map(move |(name, values)| Some((name, values[at].as_deref()?)));
-        let is_told = |name: &str| ["scenario", "URL", "version"].contains(&name);
-        let values = values.filter(|(name, _)| !is_told(name));
+        let is_shown_elsewhere = |name: &str| ["scenario", "URL", "version"].contains(&name);
+        let values = values.filter(|(name, _)| !is_shown_elsewhere(name));
         let values: Vec<String> =
             values.map(|(name, value)| format!("{} <b>{}</b>", Escaped(name), Escaped(value))).collect();
         if values.is_empty() {
@@ -140,7 +141,7 @@ fn heads(reports: &[(String, Report)]) -> String {
     )
 }
 
-/// The list of caveats.
+/// Returns the list of caveats.
 fn caveats(reports: &[(String, Report)]) -> String {
     let mut items = String::new();
     for (at, (name, report)) in reports.iter().enumerate() {
@@ -161,14 +162,14 @@ fn caveats(reports: &[(String, Report)]) -> String {
     }
     let is_valid = reports.iter().all(|(_, report)| report.is_valid);
     let (class, title) = match (is_valid, reports.len()) {
-        (true, _) => ("caveats", "Before you read this"),
+        (true, _) => ("caveats", "Caveats"),
         (false, 1) => ("caveats invalid", "Not valid"),
-        (false, _) => ("caveats invalid", "Not all of this is valid"),
+        (false, _) => ("caveats invalid", "Not all runs are valid"),
     };
     format!("<aside class=\"{class}\">\n<h2>{title}</h2>\n<ul>\n{items}</ul>\n</aside>\n")
 }
 
-/// The result of a search: its headline, its steps, and what they measured over the load.
+/// Returns the result of a search: its headline, its steps, and charts of their measurements by load.
 fn search(report: &Report) -> String {
     let Some(search) = &report.search else { return String::new() };
     let highest = match search.highest {
@@ -203,7 +204,7 @@ fn expectations(report: &Report) -> String {
     }
 }
 
-/// When, how long and by which version the figures were measured.
+/// Returns when, for how long and by which version the figures were measured.
 fn origin(report: &Report) -> String {
     let started = match report.started.parse::<Timestamp>() {
         Ok(time) => time.strftime("%-d %B %Y, %H:%M:%S UTC").to_string(),
@@ -213,7 +214,7 @@ fn origin(report: &Report) -> String {
     format!("{}; measured for {measured} by throng {}", Escaped(&started), Escaped(&report.throng))
 }
 
-/// Marks a run that is not valid or not complete.
+/// Returns the marks of a run that is invalid or incomplete.
 fn state(report: &Report) -> String {
     let states = [(!report.is_valid, "not valid"), (report.interrupted.is_some(), "interrupted")];
     states.iter().filter(|(is_so, _)| *is_so).map(|(_, state)| mark(state)).collect()
@@ -223,14 +224,14 @@ fn mark(text: &str) -> String {
     format!(" <span class=\"mark\">{}</span>", Escaped(text))
 }
 
-/// What went wrong, and how often.
+/// Returns the faults of a run and their numbers.
 fn faults(report: &Report) -> Vec<(String, String)> {
     let values = FIGURES.iter().map(|figure| (figure, figure.of(report)));
     let faulty = values.filter(|(figure, value)| figure.is_faulty(value));
     faulty.map(|(figure, value)| (figure.full_label(report), figure.text(&value))).collect()
 }
 
-/// Tiles of the key figures and of faults.
+/// Returns the tiles of the key figures and of faults.
 fn tiles(report: &Report) -> String {
     let shape = Shape::of(report);
     let mut figures: Vec<_> = FIGURES.iter().filter(|figure| figure.is_at(Place::Key(shape))).collect();

@@ -1,4 +1,4 @@
-//! The tables of the page: a column for each report.
+//! The tables of the page, with one column for each report.
 
 use super::super::compare::{self, Change, Mark};
 use super::super::figure::{ABSENT, DISTRIBUTIONS, Distribution, FIGURES, STATISTICS, Section, Value};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 type Reports = [(String, Report)];
 
-/// A name and the cells of its row; empty ones are `None`.
+/// A name and the cells of its row; empty cells are `None`.
 type Row = (String, Vec<Option<Cell>>);
 
 struct Cell {
@@ -24,7 +24,7 @@ impl From<String> for Cell {
     }
 }
 
-/// The key figures, and their changes against the first.
+/// Returns the table of key figures with their changes relative to the first report.
 pub(super) fn key_figures(reports: &Reports) -> String {
     let rows = compare::rows(reports).map(|row| {
         let cells = row.cells.into_iter().map(|compare::Cell { text, change }| {
@@ -41,7 +41,7 @@ pub(super) fn key_figures(reports: &Reports) -> String {
     format!("{table}<p class=\"note\">{}</p>\n", Escaped(compare::RULE))
 }
 
-/// The runs of a search.
+/// Returns the table of the runs of a search.
 pub(super) fn steps(search: &Search) -> String {
     let heads = [search.load_label(), "held", "p50", "p99", "loss", "sent", "received", "opened", "why not"];
     let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
@@ -107,7 +107,7 @@ pub(super) fn tables(reports: &Reports) -> String {
     .concat()
 }
 
-/// Why connections and messages failed, for each figure that is kept by cause.
+/// Returns the causes of failed connections and messages, for each figure that has counts by cause.
 fn causes(reports: &Reports, heads: &[String]) -> String {
     let tables = FIGURES.iter().filter_map(|figure| {
         let of = figure.causes?;
@@ -124,7 +124,7 @@ fn other_frames(reports: &Reports, heads: &[String]) -> String {
         other.map(|other| (other.sample.clone(), other.count)).collect()
     };
     let maps: Vec<Causes> = reports.iter().map(|(_, report)| of(report)).collect();
-    counts("Received, but no delivery", heads, &maps)
+    counts("Received, but not deliveries", heads, &maps)
 }
 
 fn counts(title: &str, heads: &[String], maps: &[Causes]) -> String {
@@ -135,7 +135,7 @@ fn counts(title: &str, heads: &[String], maps: &[Causes]) -> String {
     if table.is_empty() { table } else { format!("<div class=\"causes\">\n{table}</div>\n") }
 }
 
-/// The names of several reports as heads of columns; none for a single report.
+/// Returns the names of several reports as column headers; none for a single report.
 fn heads(reports: &Reports) -> Vec<String> {
     let heads = reports
         .iter()
@@ -144,7 +144,7 @@ fn heads(reports: &Reports) -> Vec<String> {
     if reports.len() > 1 { heads.collect() } else { Vec::new() }
 }
 
-/// One table of all distributions for one report; for several a table for each distribution.
+/// Returns one table of all distributions for one report, or a table per distribution for several reports.
 fn latencies(reports: &Reports, heads: &[String]) -> String {
     let is_in = |distribution: &&&'static Distribution, report: &Report| (distribution.of)(report).is_some();
     if let [(_, report)] = reports {
@@ -161,7 +161,7 @@ fn latencies(reports: &Reports, heads: &[String]) -> String {
     tables.collect()
 }
 
-/// A row for each statistic.
+/// Returns a row for each statistic.
 fn times(columns: &[(&'static Distribution, &Report)]) -> impl Iterator<Item = Row> {
     let of_count = columns.iter().map(|(distribution, report)| {
         (distribution.of)(report).map(|latency| thousands(latency.count).into())
@@ -185,7 +185,7 @@ fn times(columns: &[(&'static Distribution, &Report)]) -> impl Iterator<Item = R
     counts.into_iter().chain(statistics)
 }
 
-/// A table without empty rows; nothing if all rows are empty. The heads of columns are HTML.
+/// Formats a table without empty rows, or nothing if all rows are empty. The column headers are HTML.
 fn table(title: &str, heads: &[String], rows: impl Iterator<Item = Row>) -> String {
     let mut body = String::new();
     for (name, cells) in rows.filter(|(_, cells)| cells.iter().any(Option::is_some)) {

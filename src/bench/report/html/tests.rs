@@ -9,13 +9,13 @@ fn page_of_both(one: Report, other: Report) -> String {
     page(&[("before".to_owned(), one), ("after".to_owned(), other)])
 }
 
-/// The tile of this name.
+/// Returns the tile with this name and value.
 fn tile_of(name: &str, value: &str) -> String {
     format!("<dt>{name}</dt><dd>{value}</dd>")
 }
 
 #[test]
-fn what_comes_from_outside_is_escaped_wherever_it_stands() {
+fn external_text_is_escaped_everywhere() {
     let hostile = || ("<script>".to_owned(), sample::hostile());
     let with = ("two".to_owned(), sample::broadcast());
     for page in [page(&[hostile()]), page(&[hostile(), hostile()]), page(&[hostile(), with])] {
@@ -27,13 +27,13 @@ fn what_comes_from_outside_is_escaped_wherever_it_stands() {
 }
 
 #[test]
-fn nothing_is_loaded_from_any_other_place() {
+fn the_page_loads_no_other_resources() {
     let mut report = sample::search();
     report.url = "ws://example.org/?a=1&b=2".to_owned();
     report.command = "throng bench ws://example.org/?a=1&b=2".to_owned();
     for page in [page_of(&report), page_of_both(report.clone(), report)] {
         let rest = page.replace("ws://example.org/?a=1&amp;b=2", "");
-        assert_ne!(rest, page, "the URL is told");
+        assert_ne!(rest, page, "the URL is shown");
         for reference in ["://", "src=", "href=", "url(", "@import", "<link", "<script", "<img"] {
             assert!(!rest.contains(reference), "{reference}");
         }
@@ -42,7 +42,7 @@ fn nothing_is_loaded_from_any_other_place() {
 }
 
 #[test]
-fn the_verdict_comes_first_and_the_command_line_beside_it() {
+fn the_page_starts_with_verdict_and_command_line() {
     let valid = page_of(&sample::clean());
     let at = |page: &str, text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(
@@ -79,7 +79,7 @@ fn each_expectation_has_its_result() {
 }
 
 #[test]
-fn key_figures_and_faults_stand_apart() {
+fn key_figures_and_faults_have_separate_tiles() {
     let page = page_of(&sample::broadcast());
     for (name, value) in [
         ("latency p50", "1 ms"),
@@ -97,7 +97,7 @@ fn key_figures_and_faults_stand_apart() {
 }
 
 #[test]
-fn lower_bounds_are_marked_and_unknown_counts_are_said_to_be_unknown() {
+fn lower_bounds_are_marked_and_unknown_counts_shown_as_unknown() {
     let mut report = sample::dead_server();
     report.messages.as_mut().expect("it has messages").unknown = 5;
     let page = page_of(&report);
@@ -109,7 +109,7 @@ fn lower_bounds_are_marked_and_unknown_counts_are_said_to_be_unknown() {
 }
 
 #[test]
-fn causes_and_frames_that_are_no_delivery_are_shown() {
+fn causes_and_messages_that_are_not_deliveries_are_shown() {
     let mut report = sample::broadcast();
     let messages = Messages {
         unsent: sample::causes(&[("the connection was lost", 40)]),
@@ -121,7 +121,7 @@ fn causes_and_frames_that_are_no_delivery_are_shown() {
     for (title, cause, count) in [
         ("Causes: connections failed", "connection refused", "2"),
         ("Causes: unsent", "the connection was lost", "40"),
-        ("Received, but no delivery", "{&quot;error&quot;:&quot;join first&quot;}", "5,610"),
+        ("Received, but not deliveries", "{&quot;error&quot;:&quot;join first&quot;}", "5,610"),
     ] {
         assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
         assert!(
@@ -132,7 +132,7 @@ fn causes_and_frames_that_are_no_delivery_are_shown() {
 }
 
 #[test]
-fn a_search_has_its_headline_its_steps_and_its_plots() {
+fn a_search_has_a_headline_steps_and_charts() {
     let page = page_of(&sample::search());
     assert!(page.contains("<h2>Highest rate that held: 800 messages/s (10,000 connections).</h2>"));
     assert!(page.contains("<tr class=\"highest\"><th scope=\"row\">800/s</th><td class=\"good\">yes</td>"));
@@ -148,19 +148,20 @@ fn a_search_has_its_headline_its_steps_and_its_plots() {
 }
 
 #[test]
-fn a_storm_shows_who_came_back_and_when_and_not_every_figure() {
+fn a_storm_shows_how_many_members_recovered_and_when() {
     let page = page_of(&sample::storm());
-    for (name, value) in [("came back", "9,996"), ("until back max", "500 ms"), ("never came back", "1")] {
+    for (name, value) in [("back online", "9,996"), ("until back max", "500 ms"), ("never back online", "1")]
+    {
         assert!(page.contains(&tile_of(name, value)), "{name}");
     }
     let keys = page.split("</dl>").next().map(|head| head.matches("<dt>").count());
     assert_eq!(keys, Some(4));
-    assert!(page.contains("Members that came back and were served again"));
+    assert!(page.contains("Members back online and served again"));
     assert!(!page_of(&sample::broadcast()).contains("storm"));
 }
 
 #[test]
-fn a_run_without_messages_is_told_by_its_handshakes() {
+fn a_run_without_messages_shows_handshakes() {
     let page = page_of(&sample::connect());
     assert!(page.contains(&tile_of("handshake p99", "3.20 ms")));
     assert!(page.contains("Handshake, by percentile") && !page.contains("<h2>Messages</h2>"));
@@ -198,20 +199,20 @@ fn several_runs_share_charts_and_changes_are_marked_by_their_direction() {
 }
 
 #[test]
-fn runs_that_are_not_valid_are_marked_where_they_are_compared() {
+fn invalid_runs_are_marked_in_comparisons() {
     let invalid = Report { interrupted: Some("SIGINT".to_owned()), ..sample::invalid() };
     let page = page_of_both(sample::broadcast(), invalid);
-    assert!(page.contains("<h2>Not all of this is valid</h2>"));
+    assert!(page.contains("<h2>Not all runs are valid</h2>"));
     let marks = " <span class=\"mark\">not valid</span> <span class=\"mark\">interrupted</span>";
     assert!(page.contains(&format!("<b>after</b>{marks}")), "in the heading");
     assert!(page.contains(&format!("</svg> after{marks}</div></th>")), "above a column");
 }
 
 #[test]
-fn phases_are_where_their_rows_are_and_what_was_not_measured_is_shaded() {
+fn phases_match_their_rows_and_those_not_measured_are_shaded() {
     let phases = charts::phases(&sample::broadcast().rows);
-    let told: Vec<_> = phases.iter().map(|it| (it.name.as_str(), it.from, it.to)).collect();
-    assert_eq!(told[2..4], [("warmup", 1.4, 2.4), ("measuring", 2.4, 4.4)]);
+    let shown: Vec<_> = phases.iter().map(|it| (it.name.as_str(), it.from, it.to)).collect();
+    assert_eq!(shown[2..4], [("warmup", 1.4, 2.4), ("measuring", 2.4, 4.4)]);
     let page = page_of(&sample::broadcast());
     assert!(page.contains(
         "Shaded, and not measured: connecting (1 s), settling (400 ms), warmup (1 s), draining (120 ms)."
@@ -220,7 +221,7 @@ fn phases_are_where_their_rows_are_and_what_was_not_measured_is_shaded() {
 }
 
 #[test]
-fn rates_stand_in_the_middle_of_the_time_they_are_of() {
+fn rates_are_drawn_at_the_middle_of_their_rows() {
     let row = |from, at, sent| Row { from, at, sent, ..Row::default() };
     let rows = [row(0.0, 2.0, 6), row(2.5, 3.0, 5)];
     let points = charts::by_row(&rows, |row| Some(row.sent as f64 / (row.at - row.from)));
@@ -228,7 +229,7 @@ fn rates_stand_in_the_middle_of_the_time_they_are_of() {
 }
 
 #[test]
-fn nobody_is_back_before_the_first_is_and_who_never_came_is_not_counted() {
+fn the_count_of_recovered_members_starts_at_zero_and_excludes_lost_ones() {
     let curve = vec![(0.25, 50.0), (0.5, 90.0), (1.0, 900.0)];
     let latency = Latency { count: 4, min: 50.0, max: 900.0, curve, ..Latency::default() };
     let latency = latency.with_unanswered(2, 900_000);
@@ -237,7 +238,7 @@ fn nobody_is_back_before_the_first_is_and_who_never_came_is_not_counted() {
 }
 
 #[test]
-fn flags_are_set_apart_in_sentences() {
+fn flags_in_sentences_are_marked() {
     for (text, html) in [
         ("Give it more --threads, or less.", "Give it more <code class=\"flag\">--threads</code>, or less."),
         ("--<b>", "<code class=\"flag\">--&lt;b</code>&gt;"),
@@ -250,7 +251,7 @@ fn flags_are_set_apart_in_sentences() {
 }
 
 #[test]
-fn a_run_that_ended_at_once_has_a_page() {
+fn a_page_can_be_made_of_an_empty_report() {
     assert!(!page_of(&Report::default()).contains("<figure>"));
     assert!(page(&[]).contains("0 runs"));
 }

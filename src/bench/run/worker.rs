@@ -11,8 +11,8 @@ use super::super::preset::{Preset, PresetKind};
 use super::super::recorder::{ConnectionRecorder, MessageRecorder};
 use super::super::time::{Nanos, Time};
 use super::super::workload::{
-    Broadcast, BroadcastConfig, Churn, Echo, Expects, Finish, Idle, Loop, Schedule, SlowReaders, Storm,
-    Workload,
+    Broadcast, BroadcastConfig, Churn, Echo, Expects, Extended, Finish, Idle, Loop, Schedule, SlowReaders,
+    Storm, Workload,
 };
 use super::read_batching::ReadBatching;
 use super::shared::{Beginning, Shared, Stage};
@@ -344,11 +344,13 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
             }
             Action::Broadcast(it) => Box::new(room(it.rate, Expects::All)),
             Action::SlowReaders { room: it, read_rate, .. } => {
-                Box::new(SlowReaders::new(room(it.rate, Expects::All), further, *read_rate as u64))
+                let readers = SlowReaders::new(*read_rate as u64);
+                Box::new(Extended::new(room(it.rate, Expects::All), further, readers))
             }
             Action::Churn { room: it, churners, rate } => {
                 let first = (own.start + further.start).saturating_sub(steady);
-                Box::new(Churn::new(room(it.rate, Expects::All), further, *rate, (first, *churners)))
+                let churn = Churn::new(span.start, *rate, further.len(), (first, *churners));
+                Box::new(Extended::new(room(it.rate, Expects::All), further, churn))
             }
             Action::Storm { room: it, jitter } => {
                 let seed = plan.seed.wrapping_add(own.start as u64).wrapping_mul(31);

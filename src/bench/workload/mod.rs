@@ -3,6 +3,7 @@
 mod broadcast;
 mod churn;
 mod echo;
+mod extended;
 mod idle;
 mod rooms;
 mod schedule;
@@ -12,6 +13,7 @@ mod storm;
 pub(crate) use broadcast::{Broadcast, BroadcastConfig, Expects};
 pub(crate) use churn::Churn;
 pub(crate) use echo::{Echo, Loop};
+pub(crate) use extended::Extended;
 pub(crate) use idle::Idle;
 pub(crate) use rooms::Rooms;
 pub(crate) use schedule::Schedule;

@@ -1,4 +1,4 @@
-//! What is planned, sent, received, lost and wrong, to the message.
+//! Counts of planned, sent, received, lost and faulty messages are exact.
 
 use super::misbehaving::connections;
 use super::misbehaving::content::{self, Acknowledged, Joined};
@@ -7,21 +7,21 @@ use super::misbehaving::{Kind, Server};
 use super::run::{Run, run, start, valid_run};
 use std::time::Duration;
 
-/// 200 messages of one sender to ten members.
+/// Broadcasts 200 messages of one sender to ten members.
 fn broadcast(server: &Server, more: &[&str]) -> Run {
     let plan = ["-c", "10", "--senders", "1", "--rate", "200", "-n", "200", "--warmup", "0"];
     run(&[&["broadcast", &server.url()], &plan[..], more].concat())
 }
 
-/// 200 messages of one client.
+/// Echoes 200 messages of one client.
 fn echo(server: &Server, more: &[&str]) -> Run {
     let plan = ["-c", "1", "--rate", "200", "-n", "200", "--warmup", "0"];
     run(&[&["echo", &server.url()], &plan[..], more].concat())
 }
 
-/// For servers that do not lose anything, however long it takes.
+/// For servers that lose nothing, however slow the machine is.
 const PATIENT: [&str; 2] = ["--drain-timeout", "30s"];
-/// For servers that do.
+/// For servers that lose messages.
 const BRIEF: [&str; 2] = ["--drain-timeout", "2s"];
 
 const ALL_SENT: [(&str, u64); 2] = [("planned", 200), ("sent", 200)];
@@ -37,21 +37,21 @@ fn echo_counts(received: u64, more: &[(&'static str, u64)]) -> Vec<(&'static str
 }
 
 #[test]
-fn a_faithful_server_is_reported_without_fault() {
+fn a_correct_server_is_reported_without_faults() {
     for more in [&[][..], &["--threads", "3"], &["--size", "70000"]] {
-        let run = broadcast(&content::faithful(Kind::Room), &[&PATIENT, more].concat());
+        let run = broadcast(&content::correct(Kind::Room), &[&PATIENT, more].concat());
         run.assert_messages(&room_counts(2_000, &[]));
         assert!(run.others().is_empty(), "{run}");
     }
-    let run = echo(&content::faithful(Kind::Echo), &PATIENT);
+    let run = echo(&content::correct(Kind::Echo), &PATIENT);
     run.assert_messages(&echo_counts(200, &[]));
     assert_eq!(run.count("connections.open_at_end"), 1);
 }
 
 #[test]
-fn a_faithful_server_makes_a_valid_run_without_warnings() {
+fn a_correct_server_gives_a_valid_run_without_warnings() {
     let plan = ["-c", "10", "--senders", "2", "--rate", "100", "-n", "100", "--warmup", "0"];
-    let server = content::faithful(Kind::Room);
+    let server = content::correct(Kind::Room);
     let run = valid_run(&[&["broadcast", &server.url()], &plan[..], &PATIENT].concat());
     assert_eq!(run.list("warnings"), [""; 0], "{run}");
     assert_eq!(run.status, Some(0));
@@ -59,10 +59,10 @@ fn a_faithful_server_makes_a_valid_run_without_warnings() {
 }
 
 #[test]
-fn what_a_room_loses_repeats_swaps_or_corrupts_is_counted_by_member() {
+fn faults_of_a_room_are_counted_per_member() {
     let table = [
         (content::drops_one_of_100(Kind::Room), room_counts(1_980, &[])),
-        (content::doubles_one_of_100(Kind::Room), room_counts(2_000, &[("duplicated", 20)])),
+        (content::duplicates_one_of_100(Kind::Room), room_counts(2_000, &[("duplicated", 20)])),
         (content::swaps_one_of_100(Kind::Room), room_counts(2_000, &[("reordered", 20)])),
         (content::corrupts_one_of_10(Kind::Room), room_counts(2_000, &[("damaged", 200)])),
         (content::makes_one_of_10_binary(Kind::Room), room_counts(2_000, &[("damaged", 200)])),
@@ -73,10 +73,10 @@ fn what_a_room_loses_repeats_swaps_or_corrupts_is_counted_by_member() {
 }
 
 #[test]
-fn what_an_echo_loses_repeats_swaps_or_corrupts_is_counted() {
+fn faults_of_an_echo_are_counted() {
     let table = [
         (content::drops_one_of_100(Kind::Echo), echo_counts(198, &[])),
-        (content::doubles_one_of_100(Kind::Echo), echo_counts(200, &[("duplicated", 2)])),
+        (content::duplicates_one_of_100(Kind::Echo), echo_counts(200, &[("duplicated", 2)])),
         (content::swaps_one_of_100(Kind::Echo), echo_counts(200, &[("reordered", 2)])),
         (content::corrupts_one_of_10(Kind::Echo), echo_counts(200, &[("damaged", 20)])),
         (content::makes_one_of_10_binary(Kind::Echo), echo_counts(200, &[("damaged", 20)])),
@@ -87,15 +87,15 @@ fn what_an_echo_loses_repeats_swaps_or_corrupts_is_counted() {
 }
 
 #[test]
-fn a_server_that_leaves_out_the_sender_has_lost_nothing_and_is_not_waited_for() {
-    let run = broadcast(&content::leaves_out_sender(), &["--drain-timeout", "100s"]);
+fn deliveries_to_the_sender_are_not_expected_if_the_server_excludes_it() {
+    let run = broadcast(&content::excludes_sender(), &["--drain-timeout", "100s"]);
     let counts = [("planned", 200), ("sent", 200), ("expected", 1_800), ("received", 1_800)];
     run.assert_messages(&counts);
     assert!(run.number("drain_seconds") < 90.0, "{run}");
 }
 
 #[test]
-fn messages_that_come_far_out_of_order_are_neither_lost_nor_duplicated() {
+fn messages_far_out_of_order_are_neither_lost_nor_duplicated() {
     const COUNT: u32 = 200_000;
     for order in [content::reversed(COUNT), content::shuffled(COUNT)] {
         let late = content::out_of_order(&order);
@@ -107,15 +107,15 @@ fn messages_that_come_far_out_of_order_are_neither_lost_nor_duplicated() {
         assert_eq!(sent, u64::from(COUNT), "{run}");
         assert_eq!(run.message_count("duplicated"), 0, "{run}");
         assert_eq!(run.message_count("damaged"), 0, "{run}");
-        // What the audit no longer knows, it must not call by another name.
+        // Messages beyond the audit's memory must not be classified.
         assert_eq!(reordered + unknown, late, "{run}");
         assert!(lost <= unknown && received + unknown >= u64::from(COUNT), "{run}");
     }
 }
 
 #[test]
-fn what_is_beyond_the_audit_is_unknown_and_meets_no_expectation() {
-    // Every other message comes at once, the others only when all have been sent.
+fn messages_beyond_the_audits_memory_are_unknown_and_meet_no_expectation() {
+    // Every other message is returned at once, the others only after all have been sent.
     const COUNT: u32 = 200_000;
     let order: Vec<u32> = (0..COUNT).step_by(2).chain((1..COUNT).step_by(2)).collect();
     let late = content::out_of_order(&order);
@@ -132,7 +132,7 @@ fn what_is_beyond_the_audit_is_unknown_and_meets_no_expectation() {
 }
 
 #[test]
-fn a_room_that_reverses_all_is_counted_by_member() {
+fn messages_that_a_room_reverses_are_counted_per_member() {
     let order = content::reversed(200);
     let late = 10 * content::out_of_order(&order);
     let run = broadcast(&content::reorders(Kind::Room, order), &PATIENT);
@@ -140,8 +140,8 @@ fn a_room_that_reverses_all_is_counted_by_member() {
 }
 
 #[test]
-fn a_server_that_stops_answering_loses_all_that_was_due() {
-    for server in [speech::hangs_after(Kind::Echo, 20), speech::stalls_for_ever(Kind::Echo, 20)] {
+fn a_server_that_stops_answering_loses_all_later_messages() {
+    for server in [speech::hangs_after(Kind::Echo, 20), speech::stalls_forever(Kind::Echo, 20)] {
         let run = echo(&server, &BRIEF);
         run.assert_messages(&echo_counts(20, &[]));
         assert_eq!(run.count("connections.open_at_end"), 1, "{run}");
@@ -149,12 +149,12 @@ fn a_server_that_stops_answering_loses_all_that_was_due() {
 }
 
 #[test]
-fn what_was_due_and_held_back_by_depth_counts_as_unsent_and_lost() {
+fn messages_held_back_by_depth_count_as_unsent_and_lost() {
     let run = echo(
         &speech::hangs_after(Kind::Echo, 20),
         &["--depth", "1", "--response-timeout", "60s", "--drain-timeout", "1s"],
     );
-    // The 21st waits for its answer.
+    // The 21st message waits for its reply.
     run.assert_messages(&[
         ("planned", 200),
         ("sent", 21),
@@ -175,13 +175,13 @@ fn a_closed_loop_goes_on_after_the_response_timeout() {
     let [sent, received, lost, timed_out] =
         ["sent", "received", "lost", "timed_out"].map(|name| run.message_count(name));
     assert_eq!((received, lost), (20, sent - 20), "{run}");
-    assert!(sent > 21, "it does not wait for ever: {run}");
-    assert!(timed_out >= 1 && lost - timed_out <= 1, "only the last may still be waited for: {run}");
+    assert!(sent > 21, "the client stopped waiting: {run}");
+    assert!(timed_out >= 1 && lost - timed_out <= 1, "only the last may still be outstanding: {run}");
     assert!(run.at("latency").is_null(), "a closed loop has no plan: {run}");
 }
 
 #[test]
-fn connections_that_end_take_what_they_were_to_send_with_them() {
+fn messages_of_closed_connections_are_unsent() {
     let server = connections::closes_each_after(Kind::Echo, 50, 1001, "");
     let plan = ["-c", "10", "--rate", "1000", "-n", "1000", "--warmup", "0"];
     let run = run(&[&["echo", &server.url()], &plan[..], &BRIEF].concat());
@@ -199,14 +199,14 @@ fn a_closed_loop_whose_connections_end_is_not_valid() {
     let server = connections::closes_each_after(Kind::Echo, 50, 1001, "");
     let run = run(&["echo", &server.url(), "-c", "10", "-d", "2s", "--warmup", "0", "--drain-timeout", "2s"]);
     assert_eq!(run.message_count("received"), 500, "{run}");
-    // One more may have left before the close frame came.
+    // One more message may have been sent before the close frame arrived.
     assert!((500..=510).contains(&run.message_count("sent")), "{run}");
     run.assert_cause("connections.lost", &["1001"], 10);
     assert_eq!(run.status, Some(4), "{run}");
 }
 
 #[test]
-fn a_sender_that_is_closed_is_missed_for_the_rest_of_the_plan() {
+fn the_remaining_messages_of_a_closed_sender_are_lost() {
     let run = broadcast(&connections::closes_each_after(Kind::Room, 5, 1008, "too fast"), &BRIEF);
     let [planned, sent, expected, received] =
         ["planned", "sent", "expected", "received"].map(|name| run.message_count(name));
@@ -218,7 +218,7 @@ fn a_sender_that_is_closed_is_missed_for_the_rest_of_the_plan() {
 }
 
 #[test]
-fn senders_that_were_refused_leave_their_part_unsent() {
+fn messages_of_refused_senders_are_unsent() {
     let server = connections::refuses_every_second(Kind::Room, connections::UNAVAILABLE);
     let plan = ["-c", "20", "--senders", "20", "--rate", "200", "-n", "200", "--warmup", "0"];
     let order = ["--threads", "1", "--connect-concurrency", "1"];
@@ -236,7 +236,7 @@ fn senders_that_were_refused_leave_their_part_unsent() {
 }
 
 #[test]
-fn nothing_that_comes_back_is_all_lost() {
+fn all_messages_are_lost_if_none_is_returned() {
     let run = broadcast(&speech::never_answers(Kind::Room), &BRIEF);
     run.assert_messages(&room_counts(0, &[]));
     assert!(!run.list("warnings").is_empty() || !run.list("invalid").is_empty(), "{run}");
@@ -246,7 +246,7 @@ fn nothing_that_comes_back_is_all_lost() {
 }
 
 #[test]
-fn what_a_server_answers_in_place_of_deliveries_is_quoted_and_counted() {
+fn other_messages_of_the_server_are_quoted_and_counted() {
     let run = broadcast(&speech::answers_errors(), &BRIEF);
     run.assert_messages(&room_counts(0, &[]));
     assert_eq!(run.others(), [(speech::NOT_JOINED, 200)], "{run}");
@@ -259,13 +259,13 @@ fn what_a_server_answers_in_place_of_deliveries_is_quoted_and_counted() {
 }
 
 #[test]
-fn what_is_to_be_ignored_is_no_delivery() {
+fn ignored_messages_are_not_deliveries() {
     let run = broadcast(&content::acknowledges(Acknowledged::First), &["--ignore", r#""ack":"#]);
     run.assert_messages(&room_counts(2_000, &[]));
 }
 
 #[test]
-fn a_server_that_always_says_something_is_not_waited_for() {
+fn a_run_ends_while_the_server_keeps_sending_other_messages() {
     let run = echo(&speech::chatters(Kind::Echo), &BRIEF);
     run.assert_messages(&echo_counts(198, &[]));
     let others = run.others();
@@ -275,7 +275,7 @@ fn a_server_that_always_says_something_is_not_waited_for() {
 }
 
 #[test]
-fn an_acknowledgement_to_the_sender_is_no_duplicate() {
+fn an_acknowledgement_to_the_sender_is_not_a_duplicate() {
     for how in [Acknowledged::First, Acknowledged::Last] {
         let run = broadcast(&content::acknowledges(how), &PATIENT);
         run.assert_messages(&room_counts(2_000, &[("acknowledged", 200)]));
@@ -301,22 +301,22 @@ fn several_deliveries_in_one_message_are_all_received() {
 }
 
 #[test]
-fn json_that_is_written_anew_is_rewritten_and_not_damaged() {
+fn json_serialised_again_is_rewritten_but_not_damaged() {
     let message = ["--message", r#"{"type":"say","text":"{id}","by":{client}}"#];
-    let run = echo(&content::writes_json_anew(Kind::Echo), &[&message[..], &PATIENT].concat());
+    let run = echo(&content::serialises_json_again(Kind::Echo), &[&message[..], &PATIENT].concat());
     run.assert_messages(&echo_counts(200, &[("rewritten", 200)]));
-    let run = broadcast(&content::writes_json_anew(Kind::Room), &[&message[..], &PATIENT].concat());
+    let run = broadcast(&content::serialises_json_again(Kind::Room), &[&message[..], &PATIENT].concat());
     assert_eq!((run.message_count("received"), run.message_count("damaged")), (2_000, 0), "{run}");
 }
 
 #[test]
-fn what_the_socket_has_not_taken_is_not_sent_and_takes_bounded_memory() {
+fn messages_that_the_socket_does_not_accept_are_unsent_and_take_bounded_memory() {
     let server = speech::does_not_read();
     let url = server.url();
     let plan = ["-c", "1", "--rate", "2000", "--size", "64KiB", "-n", "4000", "--warmup", "0"];
     let mut running = start(&[&["echo", &url], &plan[..], &["--drain-timeout", "1s"]].concat());
     let mut most = 0;
-    // The system's own count of the most that was ever in use.
+    // The peak memory as counted by the system.
     while running.is_running() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -326,36 +326,36 @@ fn what_the_socket_has_not_taken_is_not_sent_and_takes_bounded_memory() {
     }
     let run = running.wait();
     assert_eq!((run.message_count("planned"), run.message_count("received")), (4_000, 0), "{run}");
-    // 250 MiB were due; the system holds some MiB.
+    // 250 MiB were due, of which the system buffers a few MiB.
     assert!(run.message_count("sent") < 1_000, "{run}");
     assert!(most > 0 && most < 160 * 1024, "{most} KiB");
     assert_eq!(run.status, Some(4), "{run}");
 }
 
 #[test]
-fn an_echo_in_place_of_a_room_is_recognised() {
-    let run = broadcast(&content::faithful(Kind::Echo), &BRIEF);
+fn an_echo_instead_of_a_room_is_recognised() {
+    let run = broadcast(&content::correct(Kind::Echo), &BRIEF);
     run.assert_messages(&room_counts(200, &[]));
     run.assert_says("warnings", &["echo"]);
 }
 
 #[test]
-fn pings_are_answered_and_disturb_nothing() {
+fn pings_are_answered_and_do_not_affect_counts() {
     let server = speech::pings(Kind::Room);
     broadcast(&server, &PATIENT).assert_messages(&room_counts(2_000, &[]));
     assert!(server.seen().pongs > 10, "{:?}", server.seen().pongs);
 }
 
 #[test]
-fn clients_ping_as_often_as_they_are_told() {
-    let server = content::faithful(Kind::Echo);
+fn clients_ping_at_the_given_interval() {
+    let server = content::correct(Kind::Echo);
     run(&["connect", &server.url(), "-c", "5", "-d", "1s", "--ping", "100ms"]);
-    // Half of what it should be, on a busy machine.
+    // Half of the expected number, for busy machines.
     assert!(server.seen().pings >= 25, "{}", server.seen().pings);
 }
 
 #[test]
-fn a_close_is_told_with_its_code_and_reason() {
+fn a_close_is_reported_with_its_code_and_reason() {
     let server = connections::closes_all_after(Kind::Room, 100, 4001, "the kettle is off");
     let run = broadcast(&server, &BRIEF);
     let [planned, expected, received] =
@@ -367,8 +367,8 @@ fn a_close_is_told_with_its_code_and_reason() {
 }
 
 #[test]
-fn two_servers_with_a_room_each_are_told_from_one_that_loses_half() {
-    let servers = [content::faithful(Kind::Room), content::faithful(Kind::Room)];
+fn servers_with_separate_rooms_are_recognised() {
+    let servers = [content::correct(Kind::Room), content::correct(Kind::Room)];
     let [one, other] = servers.each_ref().map(Server::url);
     let run = broadcast(&servers[0], &[&[&*other], &BRIEF[..]].concat());
     assert_eq!(run.at("url"), &format!("{one}, {other}"));
@@ -384,7 +384,7 @@ fn a_stall_that_ends_loses_nothing() {
 }
 
 #[test]
-fn who_joins_late_is_waited_for_if_the_client_is_told_how() {
+fn late_joins_are_waited_for_with_joined_when_or_settle() {
     let joined = ["--on-open", "join", "--joined-when", "joined"];
     let late = Duration::from_millis(1200);
     let run = broadcast(&speech::joins_late_when_asked(late), &[&joined[..], &PATIENT].concat());
@@ -396,7 +396,7 @@ fn who_joins_late_is_waited_for_if_the_client_is_told_how() {
 }
 
 #[test]
-fn what_was_sent_before_members_had_joined_is_lost_with_a_hint() {
+fn messages_sent_before_members_joined_are_lost_with_advice() {
     let plan = ["-c", "10", "--senders", "1", "--rate", "50", "-n", "250", "--warmup", "0"];
     let server = speech::joins_late(Duration::from_secs(3));
     let run = run(&[&["broadcast", &server.url()], &plan[..], &BRIEF].concat());

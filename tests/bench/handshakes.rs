@@ -1,4 +1,4 @@
-//! What clients send to open a connection, and what they tell of a refusal.
+//! The handshake requests of clients, and reports of refusals.
 
 use super::misbehaving::connections::{self, FOUND, TOO_MANY, UNAUTHORIZED, UNAVAILABLE};
 use super::misbehaving::wire::Request;
@@ -7,9 +7,9 @@ use super::run::{bench, run};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The requests of ten connections.
+/// Returns what the server has seen of ten connections.
 fn requests(arguments: &[&str]) -> Seen {
-    let server = content::faithful(Kind::Echo);
+    let server = content::correct(Kind::Echo);
     let run = run(&[&["connect", &server.url(), "-c", "10", "-d", "100ms"], arguments].concat());
     assert_eq!(run.count("connections.opened"), 10, "{run}");
     server.seen()
@@ -20,7 +20,7 @@ fn values<'a>(requests: &'a [Request], field: &str) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn a_refusal_is_told_with_what_it_says() {
+fn a_refusal_is_reported_with_its_content() {
     for (response, words) in [
         (UNAVAILABLE, &["503"][..]),
         (UNAUTHORIZED, &["401", r#"Bearer realm="tea""#, "A token is needed for tea"]),
@@ -56,12 +56,12 @@ fn header_fields_are_templates() {
     assert_eq!(values(&seen.requests, "X-Twice"), ["a", "b"].into());
     assert_eq!(values(&seen.requests, "Origin"), ["https://tea.test"].into());
     let chances = values(&seen.requests, "X-Chance");
-    assert_eq!(chances.len(), 10, "each of its own: {chances:?}");
+    assert_eq!(chances.len(), 10, "each client has its own: {chances:?}");
     assert!(chances.iter().all(|chance| chance.len() == 12), "{chances:?}");
 }
 
 #[test]
-fn chance_differs_from_run_to_run() {
+fn random_letters_differ_from_run_to_run() {
     let chances = || {
         let seen = requests(&["-H", "X-Chance: {random:12}"]);
         values(&seen.requests, "X-Chance").into_iter().map(str::to_owned).collect::<BTreeSet<_>>()
@@ -70,7 +70,7 @@ fn chance_differs_from_run_to_run() {
 }
 
 #[test]
-fn a_server_that_asks_for_a_header_field_of_each_client_is_loaded() {
+fn each_client_can_send_its_own_header_field() {
     let server = connections::asks_for(Kind::Echo, "X-User", |client| format!("user-{client}"));
     let run = run(&["connect", &server.url(), "-c", "10", "-d", "100ms", "-H", "X-User: user-{client}"]);
     assert_eq!(run.count("connections.opened"), 10, "{run}");
@@ -80,7 +80,7 @@ fn a_server_that_asks_for_a_header_field_of_each_client_is_loaded() {
 }
 
 #[test]
-fn a_host_field_replaces_ours_and_no_field_goes_twice() {
+fn a_host_field_replaces_the_default_and_no_field_is_sent_twice() {
     let seen = requests(&["-H", "Host: tea.test"]);
     for request in &seen.requests {
         assert_eq!(request.values("Host"), ["tea.test"]);
@@ -89,11 +89,11 @@ fn a_host_field_replaces_ours_and_no_field_goes_twice() {
         }
     }
     let keys = values(&seen.requests, "Sec-WebSocket-Key");
-    assert_eq!(keys.len(), 10, "each handshake has a key of its own: {keys:?}");
+    assert_eq!(keys.len(), 10, "each handshake has its own key: {keys:?}");
 }
 
 #[test]
-fn subprotocols_may_be_written_in_one_flag() {
+fn subprotocols_may_be_given_in_one_flag() {
     for flags in [&["--subprotocol", "tea, milk"][..], &["--subprotocol", "tea", "--subprotocol", "milk"]] {
         let seen = requests(flags);
         let offered: Vec<String> =
@@ -111,7 +111,7 @@ fn deflate_is_offered_as_browsers_do() {
 }
 
 #[test]
-fn connections_come_from_the_source_addresses_that_are_given() {
+fn clients_connect_from_the_given_source_addresses() {
     let seen = requests(&["--source-ip", "127.0.0.9,127.0.0.10"]);
     let peers: BTreeSet<IpAddr> = seen.peers.iter().copied().collect();
     let given = [9, 10].map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
@@ -121,9 +121,9 @@ fn connections_come_from_the_source_addresses_that_are_given() {
 }
 
 #[test]
-fn a_source_address_that_is_not_ours_is_refused_before_the_run() {
-    let server = content::faithful(Kind::Echo);
-    // An address of documentation (RFC 5737), which no machine has.
+fn a_foreign_source_address_is_rejected_before_the_run() {
+    let server = content::correct(Kind::Echo);
+    // An address for documentation (RFC 5737), which no machine has.
     let run = bench(&["connect", &server.url(), "-c", "3", "-d", "100ms", "--source-ip", "192.0.2.7"]);
     assert_eq!(run.status, Some(2), "{run}");
     assert!(run.stderr.contains("192.0.2.7"), "{run}");
@@ -131,7 +131,7 @@ fn a_source_address_that_is_not_ours_is_refused_before_the_run() {
 }
 
 #[test]
-fn several_handshakes_are_under_way_but_no_more_than_allowed() {
+fn concurrent_handshakes_are_limited() {
     let server = connections::never_answers_a_handshake();
     let run = bench(&[
         "connect",
@@ -148,6 +148,6 @@ fn several_handshakes_are_under_way_but_no_more_than_allowed() {
         "1",
     ]);
     assert_eq!(run.status, Some(3), "{run}");
-    // Whole groups of seven, each after the one before has timed out; the client looks first whether anybody is there.
+    // The clients connect in groups of seven, each after the previous one has timed out.
     assert!(server.seen().requests.len() <= 50, "{}", server.seen().requests.len());
 }

@@ -1,4 +1,4 @@
-//! Latencies are those of the server, whatever the plan is.
+//! Latencies equal those of the server, independent of the plan.
 
 use super::misbehaving::delay::{self, Idle};
 use super::misbehaving::{Kind, connections, speech};
@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// No multiple of any interval below, and not near one, so that waiting for the next message to be due shows.
+/// Not a multiple of any interval below, nor close to one: waiting until the next message is due would change
+/// the result.
 const DELAY: Duration = Duration::from_micros(1600);
 
-/// On a busy machine both the server and the load tester run late. A plain client that does nothing but measure at the
-/// same rate, on a server of its own, shows by how much. `cargo bench --bench latency` prints the exact table.
+/// On a busy machine both the server and the load tester are late. A plain client that only measures, at the
+/// same rate and on a separate server, shows by how much. `cargo bench --bench latency` prints the exact
+/// table.
 #[test]
 fn a_known_delay_is_reported_at_every_rate() {
     let _machine = alone();
@@ -28,18 +30,18 @@ fn a_known_delay_is_reported_at_every_rate() {
                 let run = run_alone(&[&[scenario, &server.url()], &plan[..], sender].concat());
                 let (p50, expected) = (run.number("latency.p50"), plain.stop());
                 seen.push((p50, expected));
-                // Three significant digits are kept of a latency.
+                // Latencies are recorded with three significant digits.
                 p50 >= 1_595.0 && p50 <= expected * 1.05 + 30.0
             });
             assert!(
                 is_right,
-                "{scenario} at {rate}/s: {seen:?} µs by throng and by a plain client, of {DELAY:?}"
+                "{scenario} at {rate}/s: {seen:?} µs with throng and with a plain client instead of {DELAY:?}"
             );
         }
     }
 }
 
-/// A client that sends messages one after the other, in a thread of its own, and notes how long the replies take.
+/// A client that sends messages one after the other in its own thread, and measures the time until each reply.
 struct PlainClient {
     is_stopped: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
@@ -65,7 +67,7 @@ impl PlainClient {
         PlainClient { is_stopped, thread }
     }
 
-    /// Ends the client and returns the median of its latencies, in µs.
+    /// Stops the client. Returns the median of its latencies, in µs.
     fn stop(self) -> f64 {
         self.is_stopped.store(true, Ordering::Relaxed);
         let mut latencies = self.thread.join().unwrap();
@@ -75,7 +77,7 @@ impl PlainClient {
 }
 
 #[test]
-fn only_what_was_due_while_it_was_measured_is_in_the_figures() {
+fn only_messages_due_in_the_measured_window_count() {
     let server = delay::start(Kind::Echo, DELAY, Idle::Sleeps);
     let plan = ["-c", "2", "--rate", "100", "--warmup", "1s", "-n", "100", "--drain-timeout", "30s"];
     let run = run(&[&["echo", &server.url()], &plan[..]].concat());
@@ -84,17 +86,17 @@ fn only_what_was_due_while_it_was_measured_is_in_the_figures() {
 }
 
 #[test]
-fn what_never_came_makes_percentiles_lower_bounds() {
+fn missing_messages_make_percentiles_lower_bounds() {
     let server = speech::hangs_after(Kind::Echo, 20);
     let url = server.url();
     let plan = ["-c", "1", "--rate", "200", "-n", "200", "--warmup", "0", "--drain-timeout", "2s"];
     let expect = ["--expect", "p99<600s", "--expect", "p99<1ms", "--expect", "p99>1ms", "--expect", "p5<60s"];
     let run = valid_run(&[&["echo", &url], &plan[..], &expect].concat());
     assert_eq!(run.count("latency.unanswered"), 180, "{run}");
-    // The last message was due when the drain of two seconds began.
+    // The last message was due when the drain of two seconds started.
     let exact_below = run.number("latency.exact_below");
     assert!((1.9e6..3e6).contains(&exact_below), "{exact_below}");
-    // Half of them were due a second or more before the client gave up.
+    // Half of them were due at least a second before the client gave up.
     assert!(run.number("latency.p50") >= 1_000_000.0, "{run}");
     for (text, is_met) in [("p99<600s", false), ("p99<1ms", false), ("p99>1ms", true), ("p5<60s", true)] {
         assert_eq!(run.is_met(text), is_met, "{text}: {run}");
@@ -104,23 +106,23 @@ fn what_never_came_makes_percentiles_lower_bounds() {
 }
 
 #[test]
-fn a_stall_shows_in_the_latency_of_all_that_was_due_in_it() {
+fn a_stall_counts_in_the_latency_of_all_messages_due_meanwhile() {
     let server = speech::stalls_after(Kind::Echo, 50, Duration::from_secs(1));
     let plan = ["-c", "1", "--rate", "200", "-n", "400", "--warmup", "0", "--drain-timeout", "30s"];
     let run = run(&[&["echo", &server.url()], &plan[..], &["--depth", "1"]].concat());
     assert_eq!(run.message_count("received"), 400, "{run}");
-    assert!(run.number("service_time.max") >= 999_000.0, "the one that waited: {run}");
-    // 200 of 400 were due in that second, a half of them more than half a second before its end.
+    assert!(run.number("service_time.max") >= 999_000.0, "the one in flight: {run}");
+    // 200 of 400 messages were due in that second, half of them more than half a second before its end.
     assert!(run.number("latency.p90") >= 500_000.0, "{run}");
     assert!(
         run.number("service_time.p90") < run.number("latency.p90") / 2.0,
-        "only one was on the way: {run}"
+        "only one was in flight: {run}"
     );
 }
 
 #[test]
-fn rates_are_those_of_the_window_however_long_the_drain_takes() {
-    let server = speech::answers_late(Kind::Echo, Duration::from_millis(1500));
+fn rates_cover_the_window_without_the_drain() {
+    let server = speech::delays(Kind::Echo, Duration::from_millis(1500));
     let plan = ["-c", "1", "--rate", "100", "-d", "1s", "--warmup", "0", "--drain-timeout", "30s"];
     let run = valid_run(&[&["echo", &server.url()], &plan[..]].concat());
     assert_eq!(run.message_count("received"), 100, "{run}");
@@ -136,6 +138,6 @@ fn a_handshake_is_timed_from_when_it_was_due() {
     let run = run(&[&["connect", &server.url()], &plan[..]].concat());
     assert_eq!((run.count("connections.opened"), run.count("connections.handshake.count")), (60, 60));
     assert!(run.number("connections.handshake.min") >= 999_000.0, "{run}");
-    // The rate is kept although all of them are opening at the same time.
+    // The rate is kept although all connections are opening at the same time.
     assert!(run.number("connections.handshake.max") < 1_900_000.0, "{run}");
 }

@@ -1,6 +1,7 @@
-//! `throng bench` against throng, and against servers that do something wrong: the report shows exactly that.
+//! Tests of `throng bench` against throng, and against servers that each have one fault: the report shows
+//! exactly that fault.
 //!
-//! Reports are read as JSON, as a user's program reads them, and not by the types that wrote them.
+//! Reports are parsed as JSON, as a user's program does, and not with the types that wrote them.
 
 #[path = "../misbehaving/mod.rs"]
 mod misbehaving;
@@ -20,11 +21,11 @@ mod signals;
 mod statuses;
 mod tls;
 
-/// The path of the test that becomes a server, where another test starts it in a process of its own.
-const SERVER_PROCESS: &str = "a_server_in_a_process_of_its_own";
+/// The path of the test that acts as a server when another test starts it in a separate process.
+const SERVER_PROCESS: &str = "a_server_in_a_separate_process";
 
 #[test]
-#[ignore = "other tests start it, and it serves them"]
-fn a_server_in_a_process_of_its_own() {
+#[ignore = "started by other tests as a server"]
+fn a_server_in_a_separate_process() {
     misbehaving::process::serve_if_asked();
 }

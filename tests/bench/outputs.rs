@@ -1,10 +1,10 @@
-//! Every output tells the same, and one that cannot be written never costs the others.
+//! All outputs agree, and a failure to write one does not affect the others.
 
 use super::SERVER_PROCESS;
 use super::misbehaving::content::{self, Acknowledged};
 use super::misbehaving::process::{Fate, Process};
 use super::misbehaving::wire::Frame;
-use super::misbehaving::{Act, Kind, Said, Script, Server, speech};
+use super::misbehaving::{Act, Incoming, Kind, Script, Server, speech};
 use super::run::{Run, bench, command, run, scratch};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// One and a half seconds of 40 messages a second, a third of it warm-up.
+/// One and a half seconds of 40 messages per second, a third of it warm-up.
 const PLAN: [&str; 10] = ["-c", "5", "--senders", "1", "--rate", "40", "--warmup", "500ms", "-d", "1s"];
 
 fn broadcast(server: &Server, more: &[&str]) -> Run {
@@ -27,7 +27,8 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The rows of a CSV, as the name that each field has in JSON and its value. The header has units too.
+/// Parses the rows of a CSV: for each field, its name in JSON and its value. The units in the header are
+/// removed.
 fn parse_csv(text: &str) -> Vec<Vec<(&str, &str)>> {
     let mut lines = text.split_terminator("\r\n").map(|line| line.split(',').collect::<Vec<_>>());
     let names: Vec<&str> = { lines.next().unwrap().into_iter() }
@@ -46,7 +47,7 @@ fn parse_csv(text: &str) -> Vec<Vec<(&str, &str)>> {
 #[test]
 fn csv_has_the_rows_of_the_report() {
     let file = scratch("rows.csv");
-    let run = broadcast(&content::faithful(Kind::Room), &["--csv", text(&file)]);
+    let run = broadcast(&content::correct(Kind::Room), &["--csv", text(&file)]);
     let csv = fs::read_to_string(&file).unwrap();
     let (rows, expected) = (parse_csv(&csv), run.at("rows").as_array().unwrap());
     assert_eq!(rows.len(), expected.len(), "{csv}");
@@ -63,10 +64,10 @@ fn csv_has_the_rows_of_the_report() {
 }
 
 #[test]
-fn rows_follow_one_another_sum_up_and_exceed_nothing() {
-    let server = content::faithful(Kind::Room);
+fn rows_have_no_gaps_and_agree_with_the_totals() {
+    let server = content::correct(Kind::Room);
     let mut seen = String::new();
-    // On a machine that is held up a message may leave when its phase has ended already.
+    // On a busy machine a message may be sent after its phase has ended.
     let is_right = (0..5).any(|_| {
         let run = broadcast(&server, &[]);
         let rows = run.at("rows").as_array().unwrap();
@@ -94,13 +95,16 @@ fn rows_follow_one_another_sum_up_and_exceed_nothing() {
         seen += &format!("{} {}; ", sum("sent", &["warmup"]), sum("sent", &["measuring"]));
         sum("sent", &["warmup"]) == 20 && sum("sent", &["measuring"]) == 40
     });
-    assert!(is_right, "20 in the warm-up and 40 measured were due, sent were {seen}");
+    assert!(
+        is_right,
+        "20 messages in the warm-up and 40 measured ones were due, but these were sent: {seen}"
+    );
 }
 
 #[test]
 fn an_hdr_log_has_both_distributions_of_the_report() {
     let file = scratch("latency.hdr");
-    let run = broadcast(&content::faithful(Kind::Room), &["--hdr", text(&file)]);
+    let run = broadcast(&content::correct(Kind::Room), &["--hdr", text(&file)]);
     let log = fs::read(&file).unwrap();
     let mut tags = Vec::new();
     for entry in IntervalLogIterator::new(&log) {
@@ -110,9 +114,9 @@ fn an_hdr_log_has_both_distributions_of_the_report() {
         let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
         assert_eq!(histogram.len(), run.count(&format!("{tag}.count")), "{run}");
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
-            let (micros, told) =
+            let (micros, reported) =
                 (histogram.value_at_quantile(quantile) as f64 / 1e3, run.number(&format!("{tag}.{name}")));
-            assert!((micros - told).abs() <= told / 100.0, "{tag} {name}: {micros} {told}");
+            assert!((micros - reported).abs() <= reported / 100.0, "{tag} {name}: {micros} {reported}");
         }
         tags.push(tag);
     }
@@ -121,14 +125,14 @@ fn an_hdr_log_has_both_distributions_of_the_report() {
 }
 
 #[test]
-fn one_output_may_be_standard_output_and_has_it_for_itself() {
-    let server = content::faithful(Kind::Room);
+fn one_output_may_use_standard_output_exclusively() {
+    let server = content::correct(Kind::Room);
     let url = server.url();
     let arguments = [&["broadcast", &url], &PLAN[..]].concat();
     let run = bench(&[&arguments[..], &["--json", "-"]].concat());
     let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
     assert_eq!(report["messages"]["sent"], 60, "{run}");
-    assert!(run.stderr.contains("received"), "the table goes to standard error: {run}");
+    assert!(run.stderr.contains("received"), "the table is printed to standard error: {run}");
     for (flag, begins) in [("--csv", "from_s,to_s,phase"), ("--hdr", "#"), ("--html", "<!doctype html>")] {
         let run = bench(&[&arguments[..], &[flag, "-", "--quiet"]].concat());
         assert!(run.stdout.to_lowercase().starts_with(begins), "{run}");
@@ -138,12 +142,13 @@ fn one_output_may_be_standard_output_and_has_it_for_itself() {
     assert_eq!(run.status, Some(2), "{run}");
 }
 
-/// Half of a terminal's red, and a script, as far as a page lets it.
+/// Text that would control a terminal or run a script in a page.
 const HOSTILE: &str = "\u{1b}[31m<script>alert('x')</script>\u{7}&\"<img src=x onerror=alert(1)>";
 
-/// Says something hostile with each message, and closes its last member with a hostile reason.
+/// Starts a server that sends hostile text with each message, and closes its last member with a hostile
+/// reason.
 fn hostile() -> Server {
-    let act = |said: Said| {
+    let act = |said: Incoming| {
         let mut acts = vec![Act::Reply(Frame::text(HOSTILE))];
         if said.of_all == 30 {
             acts.push(Act::CloseMember(said.from + 4, 4001, HOSTILE));
@@ -154,7 +159,7 @@ fn hostile() -> Server {
 }
 
 #[test]
-fn what_a_hostile_server_says_is_text_wherever_it_is_shown() {
+fn hostile_text_of_a_server_is_shown_as_text() {
     let (page, order) = (scratch("report.html"), ["--connect-concurrency", "1", "--threads", "1"]);
     let server = hostile();
     let run = broadcast(&server, &[&order[..], &["--html", text(&page)]].concat());
@@ -166,7 +171,7 @@ fn what_a_hostile_server_says_is_text_wherever_it_is_shown() {
     assert_self_contained(&fs::read_to_string(&page).unwrap());
 }
 
-/// Asserts that a page loads nothing, runs nothing, and shows what it was told as text.
+/// Asserts that a page loads nothing, runs nothing, and shows the hostile text as text.
 #[track_caller]
 fn assert_self_contained(page: &str) {
     let lower = page.to_lowercase();
@@ -180,9 +185,9 @@ fn assert_self_contained(page: &str) {
 }
 
 #[test]
-fn two_reports_are_compared_and_told_where_they_differ() {
+fn two_reports_are_compared_with_their_differences() {
     let files = ["one.json", "other.json"].map(scratch);
-    let servers = [content::faithful(Kind::Room), speech::hangs_after(Kind::Room, 20)];
+    let servers = [content::correct(Kind::Room), speech::hangs_after(Kind::Room, 20)];
     for (server, file) in servers.iter().zip(&files) {
         let plan = [&PLAN[..], &["--json", text(file), "--quiet"]].concat();
         bench(&[&["broadcast", &server.url()], &plan[..]].concat());
@@ -191,9 +196,9 @@ fn two_reports_are_compared_and_told_where_they_differ() {
     let [one, other] = files.each_ref().map(|file| text(file));
     let compared = bench(&["compare", one, other, "--html", text(&page)]);
     assert_eq!(compared.status, Some(0), "{compared}");
-    let told = compared.stdout.to_lowercase();
-    assert!(told.contains("url"), "they were measured at different servers: {compared}");
-    assert!(told.contains('≥'), "the second has only lower bounds: {compared}");
+    let shown = compared.stdout.to_lowercase();
+    assert!(shown.contains("url"), "the runs were made with different servers: {compared}");
+    assert!(shown.contains('≥'), "the second has only lower bounds: {compared}");
     assert!(fs::read_to_string(&page).unwrap().contains('≥'));
 
     let alone = bench(&["compare", one, "/nonexistent/report.json"]);
@@ -202,7 +207,7 @@ fn two_reports_are_compared_and_told_where_they_differ() {
 
 #[test]
 fn reports_of_the_same_server_do_not_differ_in_settings() {
-    let server = content::faithful(Kind::Room);
+    let server = content::correct(Kind::Room);
     let files = ["one.json", "other.json"].map(scratch);
     for file in &files {
         bench(&[&["broadcast", &server.url()], &PLAN[..], &["--json", text(file), "--quiet"]].concat());
@@ -213,19 +218,19 @@ fn reports_of_the_same_server_do_not_differ_in_settings() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_told_before_the_run() {
+fn a_file_that_cannot_be_opened_is_reported_before_the_run() {
     for flag in ["--json", "--csv", "--hdr", "--html"] {
-        let server = content::faithful(Kind::Room);
+        let server = content::correct(Kind::Room);
         let run = bench(&[&["broadcast", &server.url()], &PLAN[..], &[flag, "/nonexistent/file"]].concat());
         assert_eq!(run.status, Some(5), "{run}");
         assert!(run.stderr.contains("/nonexistent/file"), "{run}");
-        assert_eq!(server.seen().opened, 0, "nobody was loaded in vain");
+        assert_eq!(server.seen().opened, 0, "no connection was made");
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_written_costs_no_other() {
-    let server = content::faithful(Kind::Room);
+fn a_file_that_cannot_be_written_does_not_affect_others() {
+    let server = content::correct(Kind::Room);
     let (csv, json) = (scratch("rows.csv"), scratch("report.json"));
     for full in ["--html", "--hdr"] {
         let files = [full, "/dev/full", "--csv", text(&csv), "--json", text(&json), "--expect", "loss=0"];
@@ -238,20 +243,20 @@ fn a_file_that_cannot_be_written_costs_no_other() {
     }
 }
 
-/// Asserts that a run whose output goes nowhere ends in order, and has written its report.
+/// Asserts that a run whose output is lost ends normally and has written its report.
 #[track_caller]
-fn assert_ends_in_order(mut command: Command, report: &Path) {
+fn assert_ends_normally(mut command: Command, report: &Path) {
     let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(!told.contains("panicked"), "{told}");
-    assert!(matches!(output.status.code(), Some(0 | 4 | 5)), "{:?}: {told}", output.status);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(matches!(output.status.code(), Some(0 | 4 | 5)), "{:?}: {stderr}", output.status);
     let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     assert_eq!(report["messages"]["sent"], 60);
 }
 
 #[test]
-fn standard_output_or_error_that_is_full_or_gone_is_no_crash() {
-    let server = content::faithful(Kind::Room);
+fn full_or_closed_standard_output_and_error_do_not_crash_a_run() {
+    let server = content::correct(Kind::Room);
     let url = server.url();
     let arguments = [&["broadcast", &url], &PLAN[..]].concat();
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
@@ -271,20 +276,20 @@ fn standard_output_or_error_that_is_full_or_gone_is_no_crash() {
         let report = scratch("report.json");
         let mut command = command(&arguments);
         command.arg("--json").arg(&report).stdout(stdout).stderr(stderr);
-        assert_ends_in_order(command, &report);
+        assert_ends_normally(command, &report);
     }
     for closed in [">&-", "2>&-", ">&- 2>&-"] {
         let report = scratch("report.json");
         let mut command = Command::new("sh");
         command.args(["-c", &format!("exec \"$0\" bench \"$@\" {closed}"), env!("CARGO_BIN_EXE_throng")]);
         command.args(&arguments).arg("--json").arg(&report);
-        assert_ends_in_order(command, &report);
+        assert_ends_normally(command, &report);
     }
 }
 
 #[test]
-fn a_full_standard_output_that_was_asked_for_is_status_5() {
-    let server = content::faithful(Kind::Room);
+fn a_report_that_cannot_be_written_to_standard_output_is_status_5() {
+    let server = content::correct(Kind::Room);
     for flag in ["--json", "--csv", "--hdr", "--html"] {
         let mut command = command(&[&["broadcast", &server.url()], &PLAN[..], &[flag, "-"]].concat());
         let full = File::options().write(true).open("/dev/full").unwrap();
@@ -294,7 +299,7 @@ fn a_full_standard_output_that_was_asked_for_is_status_5() {
 }
 
 #[test]
-fn a_search_keeps_its_report_where_standard_error_is_gone() {
+fn a_search_writes_its_report_if_standard_error_is_full() {
     let server = speech::never_answers(Kind::Echo);
     let report = scratch("report.json");
     let plan = ["-c", "2", "--find-max", "-d", "300ms", "--warmup", "0", "--drain-timeout", "1s"];
@@ -307,7 +312,7 @@ fn a_search_keeps_its_report_where_standard_error_is_gone() {
 }
 
 #[test]
-fn what_is_secret_is_in_no_output() {
+fn secrets_are_in_no_output() {
     let server = content::acknowledges(Acknowledged::Last);
     let url = format!("{}tea?token=hush", server.url());
     let [json, csv, html] = ["report.json", "rows.csv", "report.html"].map(scratch);
@@ -328,7 +333,8 @@ fn what_is_secret_is_in_no_output() {
     let [json, csv, html] = [json, csv, html].map(|file| fs::read_to_string(file).unwrap());
     let report: Value = serde_json::from_str(&json).unwrap();
     assert!(report["command"].as_str().unwrap().contains('…'), "{report}");
-    // What the server says is shown, as it is what one looks for: here, what it was told.
+    // Messages of the server are shown, since users need to see them. Here they contain the client's own
+    // text.
     let mut report = report;
     report["messages"]["other"] = Value::Null;
     for (name, text) in [("JSON", &report.to_string()), ("CSV", &csv)] {
@@ -342,7 +348,7 @@ fn what_is_secret_is_in_no_output() {
 }
 
 #[test]
-fn a_server_that_ends_costs_its_figures_and_no_report() {
+fn a_report_is_written_if_the_server_ends() {
     let mut server = Process::start(SERVER_PROCESS, Kind::Echo, Fate::DiesAfter(50));
     let plan = ["-c", "2", "--rate", "200", "-n", "200", "--warmup", "0", "--drain-timeout", "2s"];
     let run = run(&[&["echo", server.url()], &plan[..], &["--server-pid", &server.pid()]].concat());
@@ -355,9 +361,9 @@ fn a_server_that_ends_costs_its_figures_and_no_report() {
 }
 
 #[test]
-fn a_pid_of_nobody_costs_the_figures_of_the_server_only() {
-    // Above the most that Linux gives (2^22).
-    let run = broadcast(&content::faithful(Kind::Room), &["--server-pid", "4999999"]);
+fn an_unknown_pid_affects_only_the_figures_of_the_server() {
+    // Above the largest process id on Linux (2^22).
+    let run = broadcast(&content::correct(Kind::Room), &["--server-pid", "4999999"]);
     assert_eq!(run.message_count("sent"), 60);
     run.assert_says("warnings", &["4999999"]);
 }

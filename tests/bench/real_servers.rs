@@ -1,9 +1,9 @@
-//! Throng itself: every format, rooms told apart in every way, and what it refuses.
+//! Runs against throng itself: every format, every way to name rooms, and its limits.
 
 use super::run::{Run, run};
 use super::support::Server;
 
-/// 300 messages of one sender to 20 members.
+/// Broadcasts 300 messages of one sender to 20 members.
 fn broadcast(url: &str, more: &[&str]) -> Run {
     let plan = ["-c", "20", "--rate", "200", "-n", "300", "--warmup", "0", "--drain-timeout", "30s"];
     run(&[&["broadcast", url], &plan[..], more].concat())
@@ -16,7 +16,7 @@ fn assert_all_received(run: &Run, members: u64) {
 }
 
 #[test]
-fn a_room_is_loaded_without_any_setting_in_every_format() {
+fn a_room_can_be_loaded_in_every_format_without_settings() {
     let server = Server::start(&["--rate", "0"]);
     for path in ["chat", "chat/tea?format=raw", "chat/milk?format=lines", "chat/rum?format=html", ""] {
         let run = broadcast(&format!("ws://{}/{path}", server.address()), &[]);
@@ -28,7 +28,7 @@ fn a_room_is_loaded_without_any_setting_in_every_format() {
 }
 
 #[test]
-fn a_warm_up_is_sent_and_not_measured() {
+fn messages_of_the_warm_up_are_sent_but_not_measured() {
     let server = Server::start(&["--rate", "0"]);
     let url = format!("ws://{}/chat?format=raw", server.address());
     let plan = ["-c", "20", "--rate", "200", "--warmup", "500ms", "-d", "1s", "--drain-timeout", "30s"];
@@ -46,7 +46,7 @@ fn clients_of_several_threads_share_a_room() {
 }
 
 #[test]
-fn several_rooms_are_told_apart_by_path_by_first_message_or_by_message() {
+fn rooms_can_be_named_in_the_path_the_first_message_or_each_message() {
     let server = Server::start(&["--rate", "0"]);
     let at = |path: &str| format!("ws://{}{path}", server.address());
     let join = r#"{"type":"join","room":"r{room}"}"#;
@@ -63,7 +63,7 @@ fn several_rooms_are_told_apart_by_path_by_first_message_or_by_message() {
 }
 
 #[test]
-fn what_comes_from_another_room_is_no_delivery() {
+fn messages_from_another_room_are_not_deliveries() {
     let server = Server::start(&["--rate", "0"]);
     let url = format!("ws://{}/chat?format=raw", server.address());
     let run = broadcast(&url, &["--rooms", "4", "--message", "{id} in {room}"]);
@@ -73,13 +73,13 @@ fn what_comes_from_another_room_is_no_delivery() {
 }
 
 #[test]
-fn several_servers_are_loaded_at_a_time() {
+fn several_servers_can_be_loaded_at_once() {
     let servers = [Server::start(&["--rate", "0"]), Server::start(&["--rate", "0"])];
     let urls = servers.each_ref().map(|server| format!("ws://{}/chat/{{room}}?format=raw", server.address()));
     let run = broadcast(&urls[0], &[&urls[1], "--rooms", "2"]);
     assert_all_received(&run, 10);
     let shown = urls.map(|url| url.replace("format=raw", "…"));
-    assert_eq!(run.at("url"), &shown.join(", "), "a query may hold a secret");
+    assert_eq!(run.at("url"), &shown.join(", "), "a query may contain a secret");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_echo_is_checked_in_closed_and_open_loop() {
 }
 
 #[test]
-fn a_closed_loop_ends_after_as_many_messages_as_it_was_told() {
+fn a_closed_loop_ends_after_the_given_number_of_messages() {
     let server = Server::start(&[]);
     let url = format!("ws://{}/echo", server.address());
     let plan = ["-c", "7", "-n", "1000", "--warmup", "0", "--drain-timeout", "30s"];
@@ -111,18 +111,18 @@ fn a_closed_loop_ends_after_as_many_messages_as_it_was_told() {
     assert_eq!(run.count("service_time.count"), 1_000, "{run}");
 }
 
-/// The same for a server that refuses most of it.
+/// Like [`broadcast`], for a server that rejects most messages.
 fn throttled(url: &str, senders: &str) -> Run {
     let plan = ["-c", "20", "--rate", "200", "-n", "300", "--warmup", "0", "--drain-timeout", "2s"];
     run(&[&["broadcast", url, "--senders", senders], &plan[..]].concat())
 }
 
 #[test]
-fn what_the_rate_limit_of_throng_refuses_is_told_as_such() {
+fn messages_rejected_by_the_rate_limit_of_throng_are_explained() {
     let server = Server::start(&["--rate", "10", "--burst", "10"]);
     let url = format!("ws://{}/chat", server.address());
     let run = throttled(&url, "1");
-    // Ten at once, and ten a second from then on.
+    // Ten at once, then ten per second.
     let received = run.message_count("received");
     assert!(received < 6_000 / 2 && run.message_count("lost") == 6_000 - received, "{run}");
     let refused = run.others().into_iter().find(|(sample, _)| sample.contains("rate_limited"));
@@ -132,7 +132,7 @@ fn what_the_rate_limit_of_throng_refuses_is_told_as_such() {
 }
 
 #[test]
-fn a_raw_room_that_closes_senders_over_its_rate_makes_no_valid_run() {
+fn a_run_is_not_valid_if_a_raw_room_closes_senders_over_the_rate_limit() {
     let server = Server::start(&["--rate", "10", "--burst", "10"]);
     let url = format!("ws://{}/chat?format=raw", server.address());
     let run = throttled(&url, "2");

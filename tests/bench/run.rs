@@ -1,4 +1,4 @@
-//! Runs `throng bench`, and holds every report against what is true of all reports.
+//! Runs `throng bench`, and checks properties that all reports have.
 
 use serde_json::Value;
 use std::fmt::Display;
@@ -7,10 +7,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Held for writing by tests that measure time, so that no other run disturbs them.
+/// Locked for writing by tests that measure time, so that no other run disturbs them.
 static MACHINE: RwLock<()> = RwLock::new(());
 
-/// A message's counts, in the report; those that a test does not name must be 0.
+/// The counts of messages in a report. Those that a test does not name must be 0.
 const COUNTS: [&str; 14] = [
     "planned",
     "sent",
@@ -28,18 +28,18 @@ const COUNTS: [&str; 14] = [
     "timed_out",
 ];
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Debug)]
 pub struct Run {
     pub arguments: String,
     pub status: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// Null if none was written.
+    /// Null if no report was written.
     pub report: Value,
 }
 
-/// A run under way.
+/// A run in progress.
 pub struct Running {
     child: Child,
     arguments: String,
@@ -47,19 +47,19 @@ pub struct Running {
     _machine: RwLockReadGuard<'static, ()>,
 }
 
-/// A file of this test's own.
+/// Returns the path of a file for this test only.
 pub fn scratch(name: &str) -> PathBuf {
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let number = FILES.fetch_add(1, Ordering::Relaxed);
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}-{name}", std::process::id()))
 }
 
-/// Waits until no other test runs the load tester, and keeps it so.
+/// Waits until no other test runs the load tester, and prevents others from starting.
 pub fn alone() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn beside_others() -> RwLockReadGuard<'static, ()> {
+fn shared() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -69,19 +69,19 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it with these arguments only.
+/// Runs `throng bench` with these arguments only.
 pub fn bench(arguments: &[&str]) -> Run {
-    let _machine = beside_others();
+    let _machine = shared();
     Run::of(arguments, command(arguments).output().unwrap(), Value::Null)
 }
 
-/// Runs a scenario, and reads its report.
+/// Runs a scenario and reads its report.
 pub fn run(arguments: &[&str]) -> Run {
-    let _machine = beside_others();
+    let _machine = shared();
     run_alone(arguments)
 }
 
-/// The same for who holds [`alone`].
+/// Like [`run`], for callers that hold [`alone`].
 pub fn run_alone(arguments: &[&str]) -> Run {
     let file = scratch("report.json");
     let output = command(arguments).arg("--json").arg(&file).output().unwrap();
@@ -90,16 +90,16 @@ pub fn run_alone(arguments: &[&str]) -> Run {
     run
 }
 
-/// Runs a scenario again while the machine is so busy that the run is not valid.
+/// Runs a scenario, again if the machine was too busy for a valid run.
 pub fn valid_run(arguments: &[&str]) -> Run {
     let mut runs = (0..5).map(|_| run(arguments));
     let is_valid = |run: &Run| run.report["is_valid"] == true;
     runs.find(is_valid).unwrap_or_else(|| panic!("never valid: {}", run(arguments)))
 }
 
-/// Starts a scenario that a test ends by a signal.
+/// Starts a scenario that the test ends with a signal.
 pub fn start(arguments: &[&str]) -> Running {
-    let machine = beside_others();
+    let machine = shared();
     let report = scratch("report.json");
     let mut command = command(arguments);
     command.arg("--json").arg(&report).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -121,7 +121,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Whether it has not ended yet.
+    /// Returns true if the run has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -161,7 +161,7 @@ impl Run {
         run
     }
 
-    /// What is true of every report, and of the status beside it.
+    /// Checks properties that every report and its exit status have.
     #[track_caller]
     fn assert_consistent(&self) {
         let report = &self.report;
@@ -171,18 +171,18 @@ impl Run {
         let unmet =
             report["expectations"].as_array().unwrap().iter().any(|outcome| outcome["is_met"] == false);
         let found_nothing = report["search"].is_object() && report["search"]["highest"].is_null();
-        let does_not_mind = self.arguments.contains("--allow-invalid");
+        let allows_invalid = self.arguments.contains("--allow-invalid");
         let status = match report["interrupted"].as_str() {
             Some("SIGINT") => 130,
             Some("SIGTERM") => 143,
             Some(other) => panic!("interrupted by {other}: {self}"),
             None if found_nothing => 1,
-            None if !is_valid && !does_not_mind => 4,
+            None if !is_valid && !allows_invalid => 4,
             None if unmet => 1,
             None => 0,
         };
         let could_not_write = self.status == Some(5);
-        assert!(self.status == Some(status) || could_not_write, "{status} is the status of: {self}");
+        assert!(self.status == Some(status) || could_not_write, "expected status {status}: {self}");
         if report["messages"].is_object() && report["scenario"] != "storm" {
             let [planned, sent, unsent] = ["planned", "sent", "unsent"].map(|name| self.message_count(name));
             assert_eq!(planned, sent + unsent, "{self}");
@@ -192,7 +192,7 @@ impl Run {
         }
     }
 
-    /// A value by its path, as in `messages.sent`.
+    /// Returns a value by its path, as in `messages.sent`.
     #[track_caller]
     pub fn at(&self, path: &str) -> &Value {
         let value = self.report.pointer(&format!("/{}", path.replace('.', "/")));
@@ -201,22 +201,22 @@ impl Run {
 
     #[track_caller]
     pub fn count(&self, path: &str) -> u64 {
-        self.at(path).as_u64().unwrap_or_else(|| panic!("{path} is no count: {self}"))
+        self.at(path).as_u64().unwrap_or_else(|| panic!("{path} is not a count: {self}"))
     }
 
     #[track_caller]
     pub fn number(&self, path: &str) -> f64 {
-        self.at(path).as_f64().unwrap_or_else(|| panic!("{path} is no number: {self}"))
+        self.at(path).as_f64().unwrap_or_else(|| panic!("{path} is not a number: {self}"))
     }
 
-    /// All counts of a table of causes.
+    /// Returns the sum of a table of causes.
     #[track_caller]
     pub fn sum(&self, path: &str) -> u64 {
-        let causes = self.at(path).as_object().unwrap_or_else(|| panic!("{path} is no table: {self}"));
+        let causes = self.at(path).as_object().unwrap_or_else(|| panic!("{path} is not a table: {self}"));
         causes.values().map(|count| count.as_u64().unwrap()).sum()
     }
 
-    /// A count of the messages, or the sum of one that is told by cause.
+    /// Returns a count of messages, or the sum of a count by cause.
     #[track_caller]
     pub fn message_count(&self, name: &str) -> u64 {
         match name {
@@ -225,11 +225,11 @@ impl Run {
         }
     }
 
-    /// Asserts all counts of messages; those that are not named are 0.
+    /// Asserts all counts of messages. Those that are not named must be 0.
     #[track_caller]
     pub fn assert_messages(&self, expected: &[(&str, u64)]) {
         for (name, _) in expected {
-            assert!(COUNTS.contains(name), "{name} is no count");
+            assert!(COUNTS.contains(name), "{name} is not a count");
         }
         let of = |name| expected.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count);
         let expected: Vec<(&str, u64)> = COUNTS.iter().map(|name| (*name, of(*name))).collect();
@@ -237,19 +237,19 @@ impl Run {
         assert_eq!(seen, expected, "{self}");
     }
 
-    /// Sentences under a name.
+    /// Returns the sentences in a list.
     pub fn list(&self, name: &str) -> Vec<&str> {
         self.report[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// Asserts that a sentence under a name has one of these words.
+    /// Asserts that a sentence in a list contains one of these words.
     #[track_caller]
     pub fn assert_says(&self, name: &str, words: &[&str]) {
         let is_said = self.list(name).iter().any(|text| words.iter().any(|word| text.contains(word)));
         assert!(is_said, "none of {words:?} is in {name}: {self}");
     }
 
-    /// Asserts that there is one cause with this count, whose name has all these words.
+    /// Asserts that exactly one cause contains all these words, and its count.
     #[track_caller]
     pub fn assert_cause(&self, path: &str, words: &[&str], count: u64) {
         let causes = self.at(path).as_object().unwrap();
@@ -257,22 +257,22 @@ impl Run {
         let named: Vec<&String> = causes.keys().filter(has_all).collect();
         assert!(
             named.len() == 1 && causes[named[0]] == count,
-            "{words:?} is not {count} times in {path}: {self}"
+            "expected {words:?} {count} times in {path}: {self}"
         );
     }
 
-    /// Samples and counts of the frames that are no delivery.
+    /// Returns samples and counts of messages that are not deliveries.
     pub fn others(&self) -> Vec<(&str, u64)> {
         let others = self.at("messages.other").as_array().unwrap().iter();
         others.map(|other| (other["sample"].as_str().unwrap(), other["count"].as_u64().unwrap())).collect()
     }
 
-    /// Whether an expectation is met.
+    /// Returns true if an expectation is met.
     #[track_caller]
     pub fn is_met(&self, text: &str) -> bool {
         let mut outcomes = self.report["expectations"].as_array().unwrap().iter();
         let outcome = outcomes.find(|outcome| outcome["text"] == text);
-        let outcome = outcome.unwrap_or_else(|| panic!("{text} is not judged: {self}"));
+        let outcome = outcome.unwrap_or_else(|| panic!("{text} is not in the report: {self}"));
         let is_met = outcome["is_met"].as_bool().unwrap();
         assert_eq!(is_met, outcome["why"].is_null(), "{self}");
         is_met

@@ -1,4 +1,4 @@
-//! What each scenario reports, of servers that do as they should and of others.
+//! Reports of each scenario, for servers with and without faults.
 
 use super::SERVER_PROCESS;
 use super::misbehaving::process::{Fate, Process};
@@ -7,7 +7,7 @@ use super::run::{Run, run, valid_run};
 use super::support::Server;
 use std::time::Duration;
 
-/// A room of throng in the format raw.
+/// Returns the URL of a room of throng in the raw format.
 fn room(server: &Server) -> String {
     format!("ws://{}/chat?format=raw", server.address())
 }
@@ -37,19 +37,19 @@ fn connections_are_opened_held_and_counted() {
 }
 
 #[test]
-fn connections_that_vanish_without_a_word_are_found_at_the_end() {
-    // Its sockets stay open, and nobody is behind them.
+fn dead_connections_are_detected_at_the_end() {
+    // Its sockets stay open, but the process is stopped.
     let server = Process::start(SERVER_PROCESS, Kind::Echo, Fate::StopsAt(5));
     let run = run(&["connect", server.url(), "-c", "5", "-d", "500ms", "--drain-timeout", "1s"]);
     assert_eq!(run.count("connections.opened"), 5, "{run}");
     assert_eq!(run.count("connections.open_at_end"), 0, "{run}");
     assert_eq!(run.sum("connections.lost"), 5, "{run}");
-    run.assert_says("warnings", &["5 connections were lost"]);
+    run.assert_says("warnings", &["5 open connections were lost"]);
 }
 
 #[test]
 fn connections_that_a_server_ends_are_not_open_at_the_end() {
-    let server = connections::closes_all_that_come_after(Kind::Echo, 4, Duration::from_millis(50));
+    let server = connections::closes_later_connections(Kind::Echo, 4, Duration::from_millis(50));
     let run = run(&["connect", &server.url(), "-c", "10", "-d", "1s", "--expect", "disconnected=0"]);
     assert_eq!((run.count("connections.opened"), run.count("connections.open_at_end")), (10, 4), "{run}");
     run.assert_cause("connections.lost", &["1001", "gone again"], 6);
@@ -57,8 +57,8 @@ fn connections_that_a_server_ends_are_not_open_at_the_end() {
 }
 
 #[test]
-fn members_that_do_not_read_are_told_apart_from_those_that_do() {
-    // Members that read may be slow for a while too, on a busy machine.
+fn stalled_readers_do_not_count_as_members() {
+    // On a busy machine members that read may also be slow for a while.
     let queue = ["--max-queue", "4MiB", "--high-water", "0"];
     let server = Server::start(&[&["--rate", "0", "--close-timeout", "200ms"], &queue[..]].concat());
     let plan = ["-c", "20", "--stalled-readers", "5", "--rate", "100", "-n", "300", "--warmup", "0"];
@@ -69,26 +69,26 @@ fn members_that_do_not_read_are_told_apart_from_those_that_do() {
     assert_eq!((run.sum("connections.lost"), run.count("connections.open_at_end")), (5, 20), "{run}");
 }
 
-/// A churn of ten beside 20 that stay.
+/// Runs a churn of ten members next to 20 that stay.
 fn churn(url: &str, more: &[&str]) -> Run {
     let plan = ["-c", "20", "--churners", "10", "--churn-rate", "100", "--rate", "100", "--warmup", "0"];
     run(&[&["churn", url], &plan[..], &["--drain-timeout", "30s"], more].concat())
 }
 
 #[test]
-fn members_come_and_go_while_others_miss_nothing() {
-    let server = content::faithful(Kind::Room);
+fn members_that_stay_miss_nothing_while_others_reconnect() {
+    let server = content::correct(Kind::Room);
     let run = churn(&server.url(), &["-n", "200"]);
     run.assert_messages(&[("planned", 200), ("sent", 200), ("expected", 4_000), ("received", 4_000)]);
-    // The first wave is told apart from those that come again.
+    // The first wave is counted separately from reconnects.
     assert_eq!((run.count("connections.planned"), run.count("connections.opened")), (30, 30), "{run}");
     let [begun, opened] =
         ["begun", "opened"].map(|name| run.count(&format!("connections.reconnects.{name}")));
-    // 100 a second for two seconds; the last may be under way when the run ends.
+    // 100 per second for two seconds. The last may be in progress when the run ends.
     assert!((100..=200).contains(&begun) && opened <= begun && begun - opened <= 10, "{run}");
     assert_eq!(run.sum("connections.reconnects.failed"), 0, "{run}");
     assert_eq!(run.sum("connections.failed") + run.sum("connections.lost"), 0, "{run}");
-    // Leaving is a closing handshake of the client's.
+    // Churners leave with a closing handshake.
     let seen = server.seen();
     assert!(seen.left as u64 >= opened, "{} left for {opened}", seen.left);
     assert_eq!(seen.opened as u64, 30 + opened);
@@ -106,7 +106,7 @@ fn a_slow_handshake_of_a_churner_is_waited_for() {
 }
 
 #[test]
-fn churners_that_are_refused_are_counted_apart() {
+fn refused_churners_are_counted_separately() {
     let server = connections::refuses_after(Kind::Room, 30, connections::UNAVAILABLE);
     let run = churn(&server.url(), &["-n", "200"]);
     assert_eq!((run.count("connections.opened"), run.sum("connections.failed")), (30, 0), "{run}");
@@ -115,15 +115,15 @@ fn churners_that_are_refused_are_counted_apart() {
     run.assert_cause("connections.reconnects.failed", &["503"], run.sum("connections.reconnects.failed"));
 }
 
-/// A storm over 20 members.
+/// Runs a storm over 20 members.
 fn storm(url: &str, more: &[&str]) -> Run {
     let plan = ["-c", "20", "--rate", "100", "--warmup", "300ms", "-d", "2s", "--drain-timeout", "5s"];
     run(&[&["storm", url], &plan[..], more].concat())
 }
 
 #[test]
-fn all_that_a_storm_cuts_off_come_back_and_are_served() {
-    let server = content::faithful(Kind::Room);
+fn all_members_reconnect_after_a_storm_and_are_served() {
+    let server = content::correct(Kind::Room);
     for jitter in ["0", "300ms"] {
         let run = storm(&server.url(), &["--jitter", jitter]);
         let counts = ["members", "back", "served", "until_back.count", "until_served.count"]
@@ -144,7 +144,7 @@ fn all_that_a_storm_cuts_off_come_back_and_are_served() {
 }
 
 #[test]
-fn a_storm_after_which_nobody_may_come_back_meets_no_expectation() {
+fn a_storm_without_recovery_meets_no_expectation() {
     let server = connections::refuses_after(Kind::Room, 20, connections::UNAVAILABLE);
     let run = storm(&server.url(), &["--expect", "loss=0", "--expect", "duplicated=0"]);
     let counts = ["members", "back", "served"].map(|name| run.count(&format!("recovery.{name}")));
@@ -153,31 +153,31 @@ fn a_storm_after_which_nobody_may_come_back_meets_no_expectation() {
     run.assert_cause("connections.reconnects.failed", &["503"], run.sum("connections.reconnects.failed"));
     assert!(!run.is_met("loss=0"), "{run}");
     assert_ne!(run.status, Some(0), "{run}");
-    // They wait between attempts: 20 members for two seconds, each at most every 50 ms.
+    // Members wait between attempts: 20 members for two seconds, each at most every 50 ms.
     assert!(run.count("connections.reconnects.begun") <= 800, "{run}");
 }
 
 #[test]
-fn a_storm_whose_members_are_closed_again_counts_each_back_once() {
-    let server = connections::closes_all_that_come_after(Kind::Room, 20, Duration::from_millis(50));
+fn members_closed_again_after_a_storm_count_as_back_once() {
+    let server = connections::closes_later_connections(Kind::Room, 20, Duration::from_millis(50));
     let run = storm(&server.url(), &["--expect", "disconnected=0"]);
     assert_eq!(run.count("recovery.members"), 20, "{run}");
     assert!(run.count("recovery.back") <= 20, "{run}");
     assert!(run.count("connections.reconnects.opened") >= 20, "{run}");
-    // Who is closed waits before the next attempt too.
+    // A closed member also waits before its next attempt.
     assert!(run.count("connections.reconnects.begun") <= 800, "{run}");
     assert!(!run.is_met("disconnected=0"), "{run}");
 }
 
 #[test]
-fn a_storm_loses_what_a_member_that_is_back_does_not_receive() {
+fn messages_that_a_reconnected_member_misses_are_lost() {
     let run = storm(&content::drops_one_of_100(Kind::Room).url(), &["--expect", "loss=0"]);
     assert_eq!(run.count("recovery.back"), 20, "{run}");
     assert!(run.message_count("lost") > 0 && !run.is_met("loss=0"), "{run}");
 }
 
 #[test]
-fn what_a_run_costs_is_told_by_what_it_belongs_to() {
+fn the_cost_of_a_run_is_attributed_to_connections_and_deliveries() {
     let server = Server::start(&["--rate", "0"]);
     let pid = server.pid().to_string();
     let url = room(&server);
@@ -189,13 +189,13 @@ fn what_a_run_costs_is_told_by_what_it_belongs_to() {
         assert!(run.number("client.busiest_thread") > 0.0, "{run}");
         assert!(run.at("client.throttled").is_null() || run.number("client.throttled") >= 0.0, "{run}");
     }
-    // 100 a second come again: divided by the first wave's time that would be tens of thousands.
+    // 100 per second reconnect. Divided by the time of the first wave that would be tens of thousands.
     assert!(churn.number("connections.per_second") < 1e5, "{churn}");
     assert!(connect.at("connections.reconnects").is_null(), "{connect}");
 }
 
 #[test]
-fn a_client_that_was_stopped_makes_no_valid_run() {
+fn a_run_is_not_valid_if_the_client_was_stopped() {
     let server = speech::pings(Kind::Echo);
     let running = super::run::start(&["echo", &server.url(), "-c", "2", "-d", "3s", "--warmup", "0"]);
     server.wait_until(|seen| seen.messages >= 100);

@@ -1,18 +1,19 @@
-//! The highest load at which the conditions hold: what it rests on, how it ends, and what is kept of it.
+//! Searches for the highest load at which conditions hold: the result, the end, and the report.
 
 use super::SERVER_PROCESS;
 use super::misbehaving::process::{Fate, Process};
-use super::misbehaving::{Act, Kind, Said, Script, Server, connections, content, speech};
+use super::misbehaving::{Act, Incoming, Kind, Script, Server, connections, content, speech};
 use super::run::{Run, command, run, scratch};
 use super::support;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Half a second of each load, from 100 messages a second on.
+/// Half a second per load, starting at 100 messages per second.
 const SEARCH: [&str; 10] =
     ["--find-max", "-d", "500ms", "--warmup", "0", "--rate", "100", "--drain-timeout", "1s", "--quiet"];
 
-/// What happens to the 21st message of a connection, which is sent at 42 messages a second and more.
+/// The message of a connection from which on something happens. The 21st is sent at 42 messages per second
+/// and more.
 const FIRST: u64 = 20;
 
 fn broadcast(server: &Server) -> Run {
@@ -24,19 +25,20 @@ fn load(step: &Value) -> f64 {
     step["load"].as_f64().unwrap()
 }
 
-/// Why a step does not hold, which is told exactly where it does not.
+/// Returns why a step does not hold. The reason is present exactly if it does not.
 #[track_caller]
 fn why(step: &Value) -> Option<&str> {
     assert_eq!(step["holds"] == true, step["why"].is_null(), "{step}");
     step["why"].as_str()
 }
 
-/// Asserts that valid loads up to `holds` hold, and no load from `fails` on, and that it is told why.
+/// Asserts that valid loads up to `holds` hold, that no load from `fails` on holds, and that the reason is
+/// given.
 #[track_caller]
 fn assert_limit(run: &Run, holds: f64, fails: f64, reason: &[&str]) {
     let steps = run.steps();
     for step in steps {
-        // On a busy machine a step may be no valid run, and tells nothing then.
+        // On a busy machine a step may be invalid, and then does not count.
         let is_as_it_should = match step["holds"] == true {
             true => load(step) < fails,
             false => load(step) > holds || step["is_valid"] == false,
@@ -44,43 +46,43 @@ fn assert_limit(run: &Run, holds: f64, fails: f64, reason: &[&str]) {
         assert!(is_as_it_should, "{step} {run}");
     }
     let reasons: Vec<&str> = steps.iter().filter(|step| load(step) >= fails).filter_map(why).collect();
-    let is_told = |text: &&str| reason.iter().any(|reason| text.contains(reason));
-    assert!(reasons.iter().any(is_told), "none of {reason:?} is in {reasons:?}: {run}");
+    let is_given = |text: &&str| reason.iter().any(|reason| text.contains(reason));
+    assert!(reasons.iter().any(is_given), "none of {reason:?} is in {reasons:?}: {run}");
     let held = steps.iter().filter(|step| step["holds"] == true).map(load);
     assert_eq!(run.at("search.highest").as_f64(), held.reduce(f64::max), "{run}");
     assert!(!run.at("search.ended").as_str().unwrap().is_empty(), "{run}");
 }
 
 #[test]
-fn a_search_finds_the_load_from_which_on_messages_are_doubled() {
-    assert_limit(&broadcast(&content::doubles_from(Kind::Room, FIRST)), 40.0, 42.0, &["duplicated"]);
+fn a_search_finds_the_load_at_which_messages_are_duplicated() {
+    assert_limit(&broadcast(&content::duplicates_from(Kind::Room, FIRST)), 40.0, 42.0, &["duplicated"]);
 }
 
 #[test]
-fn a_search_finds_the_load_from_which_on_messages_are_damaged() {
+fn a_search_finds_the_load_at_which_messages_are_damaged() {
     assert_limit(&broadcast(&content::corrupts_from(Kind::Room, FIRST)), 40.0, 42.0, &["damaged"]);
 }
 
 #[test]
-fn a_search_finds_the_load_from_which_on_messages_are_lost() {
+fn a_search_finds_the_load_at_which_messages_are_lost() {
     assert_limit(&broadcast(&content::drops_from(Kind::Room, FIRST)), 40.0, 42.0, &["loss"]);
 }
 
 #[test]
-fn a_search_finds_the_load_from_which_on_latency_is_too_long() {
+fn a_search_finds_the_load_at_which_latency_is_too_high() {
     // At 100/s, 30 of 50 messages are late.
-    let server = speech::answers_late_from(Kind::Room, FIRST, Duration::from_millis(700));
+    let server = speech::delays_from(Kind::Room, FIRST, Duration::from_millis(700));
     assert_limit(&broadcast(&server), 40.0, 45.0, &["p95"]);
 }
 
 #[test]
-fn a_search_finds_the_load_from_which_on_members_are_disconnected() {
-    let act = |said: Said| {
+fn a_search_finds_the_load_at_which_members_are_disconnected() {
+    let act = |said: Incoming| {
         let next = said.from + 1;
         let is_over = said.of_sender == FIRST;
         let mut acts = said.deliver();
         if is_over {
-            acts.push(Act::CloseMember(next, 1008, "too much to hear"));
+            acts.push(Act::CloseMember(next, 1008, "too many messages"));
         }
         acts
     };
@@ -89,8 +91,8 @@ fn a_search_finds_the_load_from_which_on_members_are_disconnected() {
 }
 
 #[test]
-fn a_search_among_members_of_whom_one_is_refused_finds_nothing() {
-    // Of every ten handshakes the last is refused.
+fn a_search_finds_no_load_if_a_member_is_always_refused() {
+    // The last of every ten handshakes is refused.
     let answer = |number, _: &super::misbehaving::wire::Request| match number % 10 {
         9 => super::misbehaving::Answer::Refuse(connections::UNAVAILABLE.to_owned()),
         _ => super::misbehaving::Answer::Accept,
@@ -102,21 +104,22 @@ fn a_search_among_members_of_whom_one_is_refused_finds_nothing() {
 }
 
 #[test]
-fn a_condition_of_ones_own_replaces_the_default_of_that_figure_only() {
+fn a_given_condition_replaces_the_default_of_its_figure_only() {
     let plan = ["-c", "10", "--senders", "1", "-d", "500ms", "--warmup", "0", "--rate", "100"];
     let conditions = ["--find-max=loss<=100%,duplicated<1M", "--drain-timeout", "1s"];
     let server = content::corrupts_from(Kind::Room, FIRST);
     let run = run(&[&["broadcast", &server.url()], &plan[..], &conditions].concat());
     assert_limit(&run, 40.0, 42.0, &["damaged"]);
-    let told = run.at("search.conditions").as_array().unwrap().iter().map(|text| text.as_str().unwrap());
-    let mut told: Vec<&str> = told.collect();
-    told.sort();
-    assert_eq!(told, ["damaged=0", "disconnected=0", "duplicated<1M", "failed=0", "loss<=100%"]);
+    let conditions =
+        run.at("search.conditions").as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+    let mut conditions: Vec<&str> = conditions.collect();
+    conditions.sort();
+    assert_eq!(conditions, ["damaged=0", "disconnected=0", "duplicated<1M", "failed=0", "loss<=100%"]);
 }
 
 #[test]
 fn a_load_that_was_not_sent_does_not_hold() {
-    // Ten connections of five messages each are 50 in half a second, whatever was planned.
+    // Ten connections of five messages each send 50 in half a second, whatever was planned.
     let server = connections::closes_each_after(Kind::Echo, 5, 1001, "");
     let run = run(&[&["echo", &server.url(), "-c", "10"], &SEARCH[..]].concat());
     for step in run.steps().iter().filter(|step| step["holds"] == true) {
@@ -126,7 +129,7 @@ fn a_load_that_was_not_sent_does_not_hold() {
 }
 
 #[test]
-fn a_server_that_dies_ends_the_search_with_what_was_found() {
+fn a_search_ends_with_its_results_if_the_server_dies() {
     // 50 messages of the first load, 100 of the second, and some of the third.
     let mut server = Process::start(SERVER_PROCESS, Kind::Echo, Fate::DiesAfter(160));
     let pid = server.pid();
@@ -134,7 +137,7 @@ fn a_server_that_dies_ends_the_search_with_what_was_found() {
     server.wait();
     let steps = run.steps();
     assert!(steps.len() >= 2, "{run}");
-    assert!(steps.last().and_then(why).is_some(), "the one at which it died: {run}");
+    assert!(steps.last().and_then(why).is_some(), "the step in which it died: {run}");
     let held = steps.iter().filter(|step| step["holds"] == true).map(load);
     assert_eq!(run.at("search.highest").as_f64(), held.reduce(f64::max), "{run}");
     assert!(!run.at("search.ended").as_str().unwrap().is_empty(), "{run}");
@@ -148,11 +151,11 @@ fn a_search_without_a_single_delivery_ends_after_its_first_run() {
     assert_eq!(run.steps().len(), 1, "{run}");
     assert!(run.at("search.highest").is_null(), "{run}");
     assert_eq!(run.status, Some(1), "{run}");
-    assert!(run.stderr.contains("join first"), "what the server said: {run}");
+    assert!(run.stderr.contains("join first"), "the message of the server: {run}");
 }
 
 #[test]
-fn a_search_for_connections_ends_at_the_limit_of_the_server_and_says_why() {
+fn a_search_for_connections_ends_at_the_limit_of_the_server_with_the_reason() {
     let server = support::Server::start(&["--max-connections", "100"]);
     let url = format!("ws://{}/chat?format=raw", server.address());
     let run = run(&["connect", &url, "-c", "50", "--find-max", "-d", "200ms", "--quiet"]);
@@ -163,9 +166,9 @@ fn a_search_for_connections_ends_at_the_limit_of_the_server_and_says_why() {
 }
 
 #[test]
-fn a_search_for_connections_ends_at_the_file_limit_of_the_client_and_says_so() {
+fn a_search_for_connections_ends_at_the_file_limit_of_the_client_with_the_reason() {
     for files in ["40", "64", "100"] {
-        let server = content::faithful(Kind::Echo);
+        let server = content::correct(Kind::Echo);
         let report = scratch("report.json");
         let mut limited = std::process::Command::new("sh");
         limited.args(["-c", "ulimit -n $0; exec \"$@\"", files, env!("CARGO_BIN_EXE_throng"), "bench"]);
@@ -196,6 +199,6 @@ fn a_search_shows_its_steps_in_table_and_page() {
         assert!(text.contains("100") && text.contains("loss"), "{text}");
     }
     assert!(page.contains("<svg") && !page.to_lowercase().contains("<script"));
-    // Each load is told when it has been tried.
+    // The result of each step is printed as it finishes.
     assert!(run.stderr.contains("100"), "{run}");
 }

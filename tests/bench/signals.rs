@@ -1,4 +1,4 @@
-//! A signal ends a run, and what was measured until then is told as what it is.
+//! A signal ends a run, and the report shows the measurements so far as interrupted.
 
 use super::misbehaving::{Kind, Server, connections, content, speech};
 use super::run::{Run, start};
@@ -13,7 +13,7 @@ fn assert_interrupted(run: &Run, name: &str, status: i32) {
 }
 
 #[test]
-fn a_signal_while_connecting_ends_at_once() {
+fn a_signal_while_connecting_ends_the_run_at_once() {
     for (signal, _, status) in SIGNALS {
         let server = connections::never_answers_a_handshake();
         let running = start(&["connect", &server.url(), "-c", "3", "--connect-timeout", "10m", "-d", "10m"]);
@@ -25,7 +25,7 @@ fn a_signal_while_connecting_ends_at_once() {
 }
 
 #[test]
-fn a_signal_while_some_are_connected_reports_those() {
+fn a_signal_while_some_clients_are_connected_reports_those() {
     for (signal, name, status) in SIGNALS {
         let server = connections::delays_handshakes_after(Kind::Echo, 3, Duration::from_secs(600));
         let order = ["--connect-concurrency", "1", "--threads", "1", "--connect-timeout", "10m"];
@@ -38,34 +38,34 @@ fn a_signal_while_some_are_connected_reports_those() {
     }
 }
 
-/// A run that has begun, and as much as that has come to the server.
-fn under_way(server: &Server, more: &[&str]) -> super::run::Running {
+/// Starts a run and waits until the server has received some messages.
+fn start_and_wait(server: &Server, more: &[&str]) -> super::run::Running {
     let running = start(&[&["echo", &server.url(), "-c", "2", "--rate", "200"], more].concat());
     server.wait_until(|seen| seen.messages >= 100);
     running
 }
 
 #[test]
-fn a_signal_in_the_warm_up_is_no_fault_of_the_client() {
+fn a_signal_in_the_warm_up_does_not_make_the_run_invalid() {
     for (signal, name, status) in SIGNALS {
-        let server = content::faithful(Kind::Echo);
-        let running = under_way(&server, &["--warmup", "10m", "-d", "10m", "--expect", "loss=0"]);
+        let server = content::correct(Kind::Echo);
+        let running = start_and_wait(&server, &["--warmup", "10m", "-d", "10m", "--expect", "loss=0"]);
         running.signal(signal);
         let run = running.wait();
         assert_interrupted(&run, name, status);
         assert_eq!(run.number("seconds"), 0.0, "nothing was measured: {run}");
-        assert!(!run.stdout.contains("00,000%"), "nothing is divided by nothing: {run}");
+        assert!(!run.stdout.contains("00,000%"), "no division by zero: {run}");
         let busiest = run.at("client.busiest_thread").as_f64().unwrap_or(0.0);
         assert!((0.0..=1.01).contains(&busiest), "{busiest}");
-        assert!(!run.is_met("loss=0"), "a fragment of no length meets nothing: {run}");
+        assert!(!run.is_met("loss=0"), "a run that measured nothing meets no expectation: {run}");
     }
 }
 
 #[test]
-fn what_is_on_the_way_when_a_signal_comes_is_not_lost() {
+fn messages_in_flight_at_a_signal_are_not_lost() {
     for (signal, name, status) in SIGNALS {
-        let server = speech::answers_late(Kind::Echo, Duration::from_millis(300));
-        let running = under_way(&server, &["--warmup", "0", "-d", "10m"]);
+        let server = speech::delays(Kind::Echo, Duration::from_millis(300));
+        let running = start_and_wait(&server, &["--warmup", "0", "-d", "10m"]);
         running.signal(signal);
         let run = running.wait();
         assert_interrupted(&run, name, status);
@@ -75,9 +75,9 @@ fn what_is_on_the_way_when_a_signal_comes_is_not_lost() {
 }
 
 #[test]
-fn what_was_lost_before_a_signal_is_lost() {
+fn messages_lost_before_a_signal_are_reported_as_lost() {
     let server = content::drops_one_of_100(Kind::Echo);
-    let running = under_way(&server, &["--warmup", "0", "-d", "10m", "--drain-timeout", "1s"]);
+    let running = start_and_wait(&server, &["--warmup", "0", "-d", "10m", "--drain-timeout", "1s"]);
     server.wait_until(|seen| seen.messages >= 200);
     running.signal("TERM");
     let run = running.wait();
@@ -88,8 +88,8 @@ fn what_was_lost_before_a_signal_is_lost() {
 fn a_second_signal_ends_the_process_without_a_drain() {
     for (signal, _, status) in SIGNALS {
         let server = speech::never_answers(Kind::Echo);
-        let mut running = under_way(&server, &["--warmup", "0", "-d", "10m", "--drain-timeout", "10m"]);
-        // However many it takes, it is not the ten minutes.
+        let mut running = start_and_wait(&server, &["--warmup", "0", "-d", "10m", "--drain-timeout", "10m"]);
+        // The number of signals does not matter; the drain of ten minutes must not finish.
         while running.is_running() {
             running.signal(signal);
             std::thread::sleep(Duration::from_millis(50));
@@ -99,11 +99,11 @@ fn a_second_signal_ends_the_process_without_a_drain() {
 }
 
 #[test]
-fn a_signal_ends_a_search_with_what_was_found() {
-    let server = content::faithful(Kind::Echo);
+fn a_signal_ends_a_search_with_its_results() {
+    let server = content::correct(Kind::Echo);
     let search = ["--find-max", "--warmup", "0", "-d", "500ms", "--rate", "20"];
     let running = start(&[&["echo", &server.url(), "-c", "2"], &search[..]].concat());
-    // More than the first load sends.
+    // More messages than the first load sends.
     server.wait_until(|seen| seen.messages >= 30);
     running.signal("TERM");
     let run = running.wait();

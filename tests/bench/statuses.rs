@@ -1,4 +1,4 @@
-//! The exit status says how a run went, to whom only asks for that.
+//! The exit status tells scripts how a run went.
 
 use super::misbehaving::{Kind, connections, content, speech};
 use super::run::{bench, run, valid_run};
@@ -6,8 +6,8 @@ use super::run::{bench, run, valid_run};
 const PLAN: [&str; 10] = ["-c", "5", "--senders", "1", "--rate", "100", "-n", "100", "--warmup", "0"];
 
 #[test]
-fn a_valid_run_that_meets_its_expectations_is_status_0() {
-    let server = content::faithful(Kind::Room);
+fn a_valid_run_that_meets_its_expectations_exits_with_0() {
+    let server = content::correct(Kind::Room);
     let expect =
         ["--expect", "loss=0", "--expect", "p99<60s", "--expect", "failed=0", "--expect", "duplicated=0"];
     let run = valid_run(&[&["broadcast", &server.url()], &PLAN[..], &expect].concat());
@@ -18,7 +18,7 @@ fn a_valid_run_that_meets_its_expectations_is_status_0() {
 }
 
 #[test]
-fn an_expectation_that_is_not_met_is_status_1_and_told() {
+fn an_unmet_expectation_exits_with_1_and_is_shown() {
     let server = content::drops_one_of_100(Kind::Room);
     let expect = ["--expect", "loss=0", "--expect", "failed=0", "--drain-timeout", "1s"];
     let run = valid_run(&[&["broadcast", &server.url()], &PLAN[..], &expect].concat());
@@ -28,7 +28,7 @@ fn an_expectation_that_is_not_met_is_status_1_and_told() {
 }
 
 #[test]
-fn a_run_that_is_not_valid_is_status_4_whatever_was_expected() {
+fn an_invalid_run_exits_with_4_whatever_was_expected() {
     let server = connections::closes_each_after(Kind::Room, 5, 1001, "");
     let url = server.url();
     let arguments = [&["broadcast", &url], &PLAN[..], &["--drain-timeout", "1s"]].concat();
@@ -37,7 +37,7 @@ fn a_run_that_is_not_valid_is_status_4_whatever_was_expected() {
         assert_eq!(run.status, Some(4), "{run}");
         assert!(run.stdout.contains("INVALID"), "{run}");
     }
-    // Who wants it so gets what was expected, and no more.
+    // With --allow-invalid, only the expectations count.
     for (expect, status) in [("failed=0", 0), ("loss=0", 1)] {
         let run = run(&[&arguments[..], &["--allow-invalid", "--expect", expect]].concat());
         assert_eq!(run.status, Some(status), "{run}");
@@ -45,8 +45,8 @@ fn a_run_that_is_not_valid_is_status_4_whatever_was_expected() {
 }
 
 #[test]
-fn what_measures_nothing_meets_no_expectation() {
-    let server = content::faithful(Kind::Room);
+fn a_run_that_measures_nothing_meets_no_expectation() {
+    let server = content::correct(Kind::Room);
     let plan = ["-c", "5", "--senders", "1", "--rate", "0.1", "--warmup", "300ms", "-d", "300ms"];
     let expect = ["--expect", "loss=0", "--expect", "p99<60s"];
     let run = run(&[&["broadcast", &server.url()], &plan[..], &expect].concat());
@@ -55,7 +55,7 @@ fn what_measures_nothing_meets_no_expectation() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_status_3_in_one_line() {
+fn an_unreachable_server_exits_with_3_and_one_line() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, why) in [
         (connections::refuses_after(Kind::Echo, 0, connections::UNAVAILABLE).url(), "503"),
@@ -71,7 +71,7 @@ fn a_server_that_cannot_be_reached_is_status_3_in_one_line() {
 }
 
 #[test]
-fn wrong_usage_is_status_2_and_says_what_to_write() {
+fn wrong_usage_exits_with_2_and_advice() {
     let url = "ws://127.0.0.1:1/";
     let table: &[(&[&str], &str)] = &[
         (&["echo"], "URL"),
@@ -105,8 +105,8 @@ fn wrong_usage_is_status_2_and_says_what_to_write() {
 }
 
 #[test]
-fn values_are_taken_as_people_write_them() {
-    let server = content::faithful(Kind::Echo);
+fn usual_notations_are_accepted() {
+    let server = content::correct(Kind::Echo);
     for (flags, setting, value) in [
         (&["-n", "1k", "--rate", "10k"][..], "messages.planned", 1_000.0),
         (&["-n", "100", "--rate", "1k", "--size", "1.5KiB"], "messages.planned", 100.0),
@@ -121,7 +121,7 @@ fn values_are_taken_as_people_write_them() {
 }
 
 #[test]
-fn old_names_are_gone() {
+fn old_flags_are_rejected() {
     for (scenario, flag) in [
         ("broadcast", "--patience=1s"),
         ("broadcast", "--hello=x"),
@@ -138,13 +138,13 @@ fn old_names_are_gone() {
 }
 
 #[test]
-fn more_clients_than_the_file_limit_allows_are_refused_before_the_run() {
+fn more_clients_than_the_file_limit_allows_are_rejected_before_the_run() {
     let server = speech::never_answers(Kind::Echo);
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 100; exec \"$0\" bench \"$@\"", env!("CARGO_BIN_EXE_throng")]);
     let output = command.args(["connect", &server.url(), "-c", "500", "-t", "1"]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("file limit") || told.contains("ulimit"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("file limit") || stderr.contains("ulimit"), "{stderr}");
     assert_eq!(server.seen().opened, 0);
 }

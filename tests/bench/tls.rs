@@ -1,4 +1,4 @@
-//! `wss`, with certificates that are trusted, not trusted, and of others.
+//! Runs over `wss`, with trusted, untrusted and wrong certificates.
 
 use super::misbehaving::tls::TlsEcho;
 use super::misbehaving::{Kind, content};
@@ -6,7 +6,7 @@ use super::run::{bench, run, scratch};
 use std::fs;
 use std::path::PathBuf;
 
-/// A server for these names, and a file with its certificate.
+/// Starts a server for these names, and writes its certificate to a file.
 fn start(names: &[&str]) -> (TlsEcho, PathBuf) {
     let (server, file) = (TlsEcho::start(names), scratch("certificate.pem"));
     fs::write(&file, &server.certificate).unwrap();
@@ -16,7 +16,7 @@ fn start(names: &[&str]) -> (TlsEcho, PathBuf) {
 const PLAN: [&str; 10] = ["-c", "3", "--rate", "100", "-n", "100", "--warmup", "0", "--drain-timeout", "30s"];
 
 #[test]
-fn a_server_with_a_certificate_of_its_own_is_loaded_if_it_is_trusted() {
+fn a_server_with_a_self_signed_certificate_can_be_loaded_if_it_is_trusted() {
     let (server, file) = start(&["localhost", "127.0.0.1"]);
     let file = file.to_str().unwrap();
     for (host, trust) in [
@@ -33,7 +33,7 @@ fn a_server_with_a_certificate_of_its_own_is_loaded_if_it_is_trusted() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_status_3_and_says_what_to_do() {
+fn an_untrusted_certificate_exits_with_3_and_advice() {
     let (server, _) = start(&["localhost"]);
     let run = bench(&[&["echo", &format!("wss://localhost:{}/", server.port())], &PLAN[..]].concat());
     assert_eq!(run.status, Some(3), "{run}");
@@ -42,7 +42,7 @@ fn a_certificate_that_is_not_trusted_is_status_3_and_says_what_to_do() {
 }
 
 #[test]
-fn a_certificate_of_another_name_is_status_3_unless_it_does_not_matter() {
+fn a_certificate_for_another_name_exits_with_3_unless_insecure() {
     let (server, file) = start(&["other.test"]);
     let url = format!("wss://localhost:{}/", server.port());
     let refused = bench(&[&["echo", &url], &PLAN[..], &["--cacert", file.to_str().unwrap()]].concat());
@@ -53,7 +53,7 @@ fn a_certificate_of_another_name_is_status_3_unless_it_does_not_matter() {
 }
 
 #[test]
-fn plain_websocket_to_a_port_of_tls_is_told_to_be_wss() {
+fn ws_to_a_tls_port_advises_wss() {
     let (server, _) = start(&["localhost"]);
     let run = bench(&[&["echo", &format!("ws://localhost:{}/", server.port())], &PLAN[..]].concat());
     assert_eq!(run.status, Some(3), "{run}");
@@ -61,8 +61,8 @@ fn plain_websocket_to_a_port_of_tls_is_told_to_be_wss() {
 }
 
 #[test]
-fn tls_to_a_plain_port_is_told_to_be_none() {
-    let server = content::faithful(Kind::Echo);
+fn wss_to_a_plain_port_is_an_error() {
+    let server = content::correct(Kind::Echo);
     let url = server.url().replace("ws://", "wss://");
     let plan = ["-c", "3", "-d", "1s", "--connect-timeout", "2s"];
     let run = bench(&[&["echo", &url], &plan[..]].concat());

@@ -1,7 +1,7 @@
 //! Servers that refuse, delay or end connections.
 
 use super::wire::Request;
-use super::{Act, Answer, Kind, Said, Script, Server};
+use super::{Act, Answer, Incoming, Kind, Script, Server};
 use std::time::Duration;
 
 pub const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
@@ -19,7 +19,7 @@ pub fn refuses_every_second(kind: Kind, response: &'static str) -> Server {
     Script::new(kind).on_handshake(answer).start()
 }
 
-/// Opens the first so many connections, and answers the handshakes of all others with this response.
+/// Opens the first `count` connections, and answers all later handshakes with this response.
 pub fn refuses_after(kind: Kind, count: usize, response: &'static str) -> Server {
     let answer = move |number, _: &Request| match number < count {
         true => Answer::Accept,
@@ -36,7 +36,7 @@ pub fn delays_handshakes(kind: Kind, time: Duration) -> Server {
     Script::new(kind).on_handshake(move |_, _| Answer::AcceptAfter(time)).start()
 }
 
-/// Opens the first so many connections at once, and others only after that long.
+/// Opens the first `count` connections at once, and later ones only after `time`.
 pub fn delays_handshakes_after(kind: Kind, count: usize, time: Duration) -> Server {
     let answer = move |number, _: &Request| match number < count {
         true => Answer::Accept,
@@ -45,7 +45,7 @@ pub fn delays_handshakes_after(kind: Kind, count: usize, time: Duration) -> Serv
     Script::new(kind).on_handshake(answer).start()
 }
 
-/// Answers with 401 where there is no such header field, or one with another value than `name` makes of a number.
+/// Answers with 401 unless a header field has a value that `name` returns for some client number.
 pub fn asks_for(kind: Kind, field: &'static str, name: fn(usize) -> String) -> Server {
     let answer = move |_, request: &Request| match &request.values(field)[..] {
         [value] if (0..1000).any(|client| *value == name(client)) => Answer::Accept,
@@ -54,9 +54,9 @@ pub fn asks_for(kind: Kind, field: &'static str, name: fn(usize) -> String) -> S
     Script::new(kind).on_handshake(answer).start()
 }
 
-/// Passes on so many messages of each connection, and closes it then.
+/// Delivers `count` messages of each connection, then closes it.
 pub fn closes_each_after(kind: Kind, count: u64, code: u16, reason: &'static str) -> Server {
-    let act = move |said: Said| {
+    let act = move |said: Incoming| {
         let mut acts = Vec::new();
         let of_sender = said.of_sender;
         if of_sender < count {
@@ -70,9 +70,9 @@ pub fn closes_each_after(kind: Kind, count: u64, code: u16, reason: &'static str
     Script::new(kind).on_message(act).start()
 }
 
-/// Passes on so many messages in all, and closes all connections then.
+/// Delivers `count` messages in total, then closes all connections.
 pub fn closes_all_after(kind: Kind, count: u64, code: u16, reason: &'static str) -> Server {
-    let act = move |said: Said| {
+    let act = move |said: Incoming| {
         let of_all = said.of_all;
         let mut acts = said.deliver();
         if of_all + 1 == count {
@@ -83,8 +83,8 @@ pub fn closes_all_after(kind: Kind, count: u64, code: u16, reason: &'static str)
     Script::new(kind).on_message(act).start()
 }
 
-/// Closes all connections but the first so many, each as long as this after it has opened.
-pub fn closes_all_that_come_after(kind: Kind, count: usize, time: Duration) -> Server {
+/// Closes all connections except the first `count`, each of them `time` after it has opened.
+pub fn closes_later_connections(kind: Kind, count: usize, time: Duration) -> Server {
     let greet = move |number| match number < count {
         true => vec![Act::Join],
         false => vec![Act::Join, Act::Later(time, Box::new(Act::Close(1001, "gone again")))],

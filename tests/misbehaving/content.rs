@@ -1,15 +1,15 @@
-//! Servers that lose, repeat, reorder or change what they pass on.
+//! Servers that lose, repeat, reorder or change messages.
 
 use super::wire::{BINARY, Frame};
-use super::{Act, Kind, Said, Script, Server};
+use super::{Act, Incoming, Kind, Script, Server};
 
-/// Nothing is wrong with it.
-pub fn faithful(kind: Kind) -> Server {
+/// A server without faults.
+pub fn correct(kind: Kind) -> Server {
     Script::new(kind).start()
 }
 
-/// Whether a message is the one of each hundred to which something happens.
-fn is_50th(said: &Said) -> bool {
+/// Returns true for the one message of each hundred that is affected.
+fn is_50th(said: &Incoming) -> bool {
     said.of_all % 100 == 50
 }
 
@@ -17,18 +17,18 @@ pub fn drops_one_of_100(kind: Kind) -> Server {
     Script::new(kind).on_message(|said| if is_50th(&said) { vec![] } else { said.deliver() }).start()
 }
 
-pub fn doubles_one_of_100(kind: Kind) -> Server {
-    let act = |said: Said| match is_50th(&said) {
+pub fn duplicates_one_of_100(kind: Kind) -> Server {
+    let act = |said: Incoming| match is_50th(&said) {
         true => [said.clone().deliver(), said.deliver()].concat(),
         false => said.deliver(),
     };
     Script::new(kind).on_message(act).start()
 }
 
-/// Passes one of 100 on after its successor.
+/// Delivers one of 100 messages after its successor.
 pub fn swaps_one_of_100(kind: Kind) -> Server {
     let mut held = Vec::new();
-    let act = move |said: Said| {
+    let act = move |said: Incoming| {
         if is_50th(&said) {
             held = said.deliver();
             return vec![];
@@ -40,43 +40,43 @@ pub fn swaps_one_of_100(kind: Kind) -> Server {
     Script::new(kind).on_message(act).start()
 }
 
-/// From the `first` message of each connection on, each is passed on twice.
-pub fn doubles_from(kind: Kind, first: u64) -> Server {
-    let act = move |said: Said| match said.of_sender >= first {
+/// Delivers messages twice, starting with message `first` of each connection.
+pub fn duplicates_from(kind: Kind, first: u64) -> Server {
+    let act = move |said: Incoming| match said.of_sender >= first {
         true => [said.clone().deliver(), said.deliver()].concat(),
         false => said.deliver(),
     };
     Script::new(kind).on_message(act).start()
 }
 
-/// From the `first` message of each connection on, none is passed on.
+/// Drops messages, starting with message `first` of each connection.
 pub fn drops_from(kind: Kind, first: u64) -> Server {
-    let act = move |said: Said| if said.of_sender >= first { vec![] } else { said.deliver() };
+    let act = move |said: Incoming| if said.of_sender >= first { vec![] } else { said.deliver() };
     Script::new(kind).on_message(act).start()
 }
 
-/// From the `first` message of each connection on, the last eight bytes of each are others.
+/// Overwrites the last eight bytes of messages, starting with message `first` of each connection.
 pub fn corrupts_from(kind: Kind, first: u64) -> Server {
     let act =
-        move |said: Said| if said.of_sender >= first { corrupt(said).deliver() } else { said.deliver() };
+        move |said: Incoming| if said.of_sender >= first { corrupt(said).deliver() } else { said.deliver() };
     Script::new(kind).on_message(act).start()
 }
 
-fn corrupt(mut said: Said) -> Said {
+fn corrupt(mut said: Incoming) -> Incoming {
     let tail = said.frame.payload.len().saturating_sub(8);
     said.frame.payload[tail..].fill(b'X');
     said
 }
 
-/// The last eight bytes of one of ten messages are others.
+/// Overwrites the last eight bytes of one of ten messages.
 pub fn corrupts_one_of_10(kind: Kind) -> Server {
-    let act = |said: Said| if said.of_all % 10 == 3 { corrupt(said).deliver() } else { said.deliver() };
+    let act = |said: Incoming| if said.of_all % 10 == 3 { corrupt(said).deliver() } else { said.deliver() };
     Script::new(kind).on_message(act).start()
 }
 
-/// One of ten messages is passed on as binary.
+/// Delivers one of ten messages as binary.
 pub fn makes_one_of_10_binary(kind: Kind) -> Server {
-    let act = |mut said: Said| {
+    let act = |mut said: Incoming| {
         if said.of_all % 10 == 3 {
             said.frame.opcode = BINARY;
         }
@@ -85,10 +85,10 @@ pub fn makes_one_of_10_binary(kind: Kind) -> Server {
     Script::new(kind).on_message(act).start()
 }
 
-/// Waits for as many messages as there are numbers in `order`, and passes them on in that order.
+/// Collects as many messages as there are numbers in `order`, and delivers them in that order.
 pub fn reorders(kind: Kind, order: Vec<u32>) -> Server {
     let mut held: Vec<Frame> = Vec::new();
-    let act = move |said: Said| {
+    let act = move |said: Incoming| {
         held.push(said.frame);
         if held.len() < order.len() {
             return vec![];
@@ -103,7 +103,7 @@ pub fn reversed(count: u32) -> Vec<u32> {
     (0..count).rev().collect()
 }
 
-/// An order of chance, the same each time (Fisher-Yates by SplitMix64).
+/// Returns a random order, the same each time (Fisher-Yates with SplitMix64).
 pub fn shuffled(count: u32) -> Vec<u32> {
     let mut order: Vec<u32> = (0..count).collect();
     let mut state = 0u64;
@@ -117,7 +117,7 @@ pub fn shuffled(count: u32) -> Vec<u32> {
     order
 }
 
-/// How many of these come after a higher number.
+/// Returns how many numbers follow a higher one.
 pub fn out_of_order(order: &[u32]) -> u64 {
     let mut highest = None;
     let late = order.iter().filter(|number| {
@@ -128,17 +128,17 @@ pub fn out_of_order(order: &[u32]) -> u64 {
     late.count() as u64
 }
 
-/// How several deliveries become one message.
+/// How several deliveries are joined in one message.
 #[derive(Clone, Copy, Debug)]
 pub enum Joined {
     By(&'static str),
     JsonArray,
 }
 
-/// Every `count` messages are passed on in one.
+/// Joins every `count` messages into one.
 pub fn joins(kind: Kind, joined: Joined, count: usize) -> Server {
     let mut held: Vec<String> = Vec::new();
-    let act = move |said: Said| {
+    let act = move |said: Incoming| {
         held.push(said.frame.as_text());
         if held.len() < count {
             return vec![];
@@ -153,9 +153,9 @@ pub fn joins(kind: Kind, joined: Joined, count: usize) -> Server {
     Script::new(kind).on_message(act).start()
 }
 
-/// Reads JSON and writes it with other spaces, the keys in the order of the alphabet.
-pub fn writes_json_anew(kind: Kind) -> Server {
-    let act = |said: Said| {
+/// Parses JSON and serialises it with other spaces and sorted keys.
+pub fn serialises_json_again(kind: Kind) -> Server {
+    let act = |said: Incoming| {
         let value: serde_json::Value = serde_json::from_slice(&said.frame.payload).unwrap();
         let sorted = serde_json::to_string_pretty(&sorted(&value)).unwrap();
         vec![Act::Deliver(Frame::text(sorted))]
@@ -163,7 +163,7 @@ pub fn writes_json_anew(kind: Kind) -> Server {
     Script::new(kind).on_message(act).start()
 }
 
-/// Independent of whether some dependency asks `serde_json` to keep the order of keys.
+/// Sorts keys explicitly, in case some dependency makes `serde_json` keep their order.
 fn sorted(value: &serde_json::Value) -> serde_json::Value {
     let serde_json::Value::Object(object) = value else { return value.clone() };
     let mut keys: Vec<&String> = object.keys().collect();
@@ -171,25 +171,25 @@ fn sorted(value: &serde_json::Value) -> serde_json::Value {
     keys.into_iter().map(|key| (key.clone(), sorted(&object[key]))).collect()
 }
 
-/// All members but the sender receive a message.
-pub fn leaves_out_sender() -> Server {
+/// Delivers messages to all members except the sender.
+pub fn excludes_sender() -> Server {
     Script::new(Kind::Room).on_message(|said| vec![Act::DeliverToOthers(said.frame)]).start()
 }
 
-/// When the sender is told that its message has been taken.
+/// When the sender receives an acknowledgement.
 #[derive(Clone, Copy, Debug)]
 pub enum Acknowledged {
     /// Before its own delivery.
     First,
     /// After its own delivery.
     Last,
-    /// In place of its own delivery.
+    /// Instead of its own delivery.
     Only,
 }
 
-/// Tells the sender in an envelope of another kind that its message has been taken, and repeats its text.
+/// Acknowledges each message to its sender in another JSON object, which repeats its text.
 pub fn acknowledges(how: Acknowledged) -> Server {
-    let act = move |said: Said| {
+    let act = move |said: Incoming| {
         let text = format!(r#"{{"status":"ok","ack":"{}"}}"#, said.frame.as_text());
         let acknowledgement = Act::Reply(Frame::text(text));
         match how {

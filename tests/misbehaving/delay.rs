@@ -1,6 +1,7 @@
-//! A server with a known delay: each message is passed on so long after it came, to within some microseconds.
+//! A server with a known delay: each message is delivered a fixed time after it arrived, with an accuracy of
+//! some microseconds.
 //!
-//! One thread for all connections, which never sleeps in the last milliseconds before something is due.
+//! One thread serves all connections. It does not sleep in the last milliseconds before a message is due.
 
 use super::Kind;
 use super::wire::{BINARY, CLOSE, Frame, PING, PONG, Request, TEXT};
@@ -14,16 +15,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// What the server does while there is nothing to do.
+/// What the server does when nothing is due.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Idle {
-    /// Looks again at once: the most precise, and a whole core.
+    /// Polls without pause: the most accurate, and takes a whole core.
     Spins,
-    /// Sleeps, unless something is due soon.
+    /// Sleeps, unless a message is due soon.
     Sleeps,
 }
 
-/// A running server, which ends with this.
+/// A running server. It stops when this is dropped.
 pub struct Delayed {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
@@ -40,14 +41,15 @@ struct Loop {
     kind: Kind,
     delay: Duration,
     clients: Vec<Option<Client>>,
-    /// When each is to be sent, whose message it is, and its bytes. In the order of time, as all wait equally long.
+    /// The time at which to send each message, its sender, and its bytes. In order of time, since all have
+    /// the same delay.
     queue: VecDeque<(Instant, usize, Vec<u8>)>,
-    /// How much later than that each was sent.
+    /// How much later than due each message was sent.
     lateness: Vec<Duration>,
 }
 
 const LISTENER: Token = Token(usize::MAX);
-/// The poll counts in milliseconds and rounds up.
+/// The timeout of a poll is rounded up to whole milliseconds.
 const SPIN: Duration = Duration::from_millis(2);
 
 pub fn start(kind: Kind, delay: Duration, idle: Idle) -> Delayed {
@@ -82,7 +84,7 @@ impl Delayed {
         format!("ws://{}/", self.address)
     }
 
-    /// Ends it; how late it was with half of what it sent, and with all but one of a hundred.
+    /// Stops the server. Returns the median and the 99th percentile of its lateness.
     pub fn stop(mut self) -> [Duration; 2] {
         self.is_over.store(true, Ordering::Relaxed);
         let mut lateness = self.thread.take().map(|thread| thread.join().unwrap()).unwrap_or_default();
@@ -105,7 +107,7 @@ impl Loop {
         };
         match idle {
             Idle::Spins => Duration::ZERO,
-            // A part of a millisecond would be rounded up.
+            // A fraction of a millisecond would be rounded up.
             Idle::Sleeps => Duration::from_millis(left.as_millis() as u64),
         }
     }
@@ -135,7 +137,7 @@ impl Loop {
         }
     }
 
-    /// Whether the connection goes on.
+    /// Handles complete frames. Returns false if the connection ends.
     fn take_frames(&mut self, number: usize, now: Instant) -> bool {
         let Some(client) = &mut self.clients[number] else { return false };
         let mut taken = 0;
@@ -172,7 +174,7 @@ impl Loop {
 }
 
 impl Client {
-    /// Answers the handshake when it has come; whether it can still become one.
+    /// Answers the handshake once the request is complete. Returns false if the request is invalid.
     fn take_request(&mut self) -> bool {
         if self.is_open {
             return true;
@@ -185,7 +187,7 @@ impl Client {
         true
     }
 
-    /// A socket that is full is waited for; one that has failed is found by reading.
+    /// Waits while the socket is full. A failed socket is detected by reading.
     fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.stream.write(bytes) {

@@ -1,4 +1,4 @@
-//! Small servers that each do one thing wrong, and do it to the message, so that a report can be held against it.
+//! Small servers that each have one well-defined fault, so that a report can be compared with it exactly.
 #![allow(dead_code, reason = "tests and benches each use their part")]
 
 pub mod connections;
@@ -16,77 +16,77 @@ use std::thread;
 use std::time::{Duration, Instant};
 use wire::{BINARY, CLOSE, Frame, FrameReader, PING, PONG, Request, TEXT};
 
-/// Longer than anything takes on a busy machine, so that only what never happens fails.
+/// Longer than anything takes on a busy machine, so that only a missing event fails a test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who receives a message.
+/// The recipients of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Its sender only.
+    /// The sender only.
     Echo,
-    /// Every member, the sender too.
+    /// Every member, including the sender.
     Room,
 }
 
 /// A message from a client.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Incoming {
     pub from: usize,
-    /// How many came from this client before.
+    /// Number of earlier messages from this client.
     pub of_sender: u64,
-    /// How many came from all clients before.
+    /// Number of earlier messages from all clients.
     pub of_all: u64,
     pub frame: Frame,
 }
 
-impl Said {
-    /// Passes it on as it is.
+impl Incoming {
+    /// Delivers the message unchanged.
     pub fn deliver(self) -> Vec<Act> {
         vec![Act::Deliver(self.frame)]
     }
 }
 
-/// What a server does.
+/// An action of a server.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Sends to whoever a server of this kind sends to.
+    /// Sends to the recipients that the kind of server has.
     Deliver(Frame),
-    /// Sends to the client that this is an answer to.
+    /// Sends to the client whose message is being handled.
     Reply(Frame),
-    /// Sends to all members but that client.
+    /// Sends to all members except the client whose message is being handled.
     DeliverToOthers(Frame),
     /// Starts a closing handshake.
     Close(u16, &'static str),
     CloseAll(u16, &'static str),
     CloseMember(usize, u16, &'static str),
-    /// From now on the client receives what is delivered to all.
+    /// Adds the client to the members, which receive deliveries.
     Join,
     Later(Duration, Box<Act>),
-    /// Sends again and again until the connection ends.
+    /// Sends repeatedly until the connection ends.
     Every(Duration, Frame),
     /// Ends the process.
     Exit,
 }
 
-/// What a server answers a handshake with.
+/// The answer to a handshake.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Accept,
     AcceptAfter(Duration),
-    /// A whole HTTP response.
+    /// A complete HTTP response.
     Refuse(String),
-    /// Nothing: the connection stays open.
+    /// No answer: the connection stays open.
     Silence,
 }
 
-/// What a server has seen.
+/// The events that a server has seen.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// TCP connections.
+    /// TCP connections accepted.
     pub accepted: usize,
-    /// Opened by a handshake.
+    /// Connections opened by a handshake.
     pub opened: usize,
-    /// Ended by a close frame of the client, which came before any of ours.
+    /// Connections that the client closed first, with a close frame.
     pub left: usize,
     pub messages: u64,
     pub pings: u64,
@@ -97,9 +97,9 @@ pub struct Seen {
 
 type OnHandshake = Box<dyn FnMut(usize, &Request) -> Answer + Send>;
 type OnOpen = Box<dyn FnMut(usize) -> Vec<Act> + Send>;
-type OnMessage = Box<dyn FnMut(Said) -> Vec<Act> + Send>;
+type OnMessage = Box<dyn FnMut(Incoming) -> Vec<Act> + Send>;
 
-/// A server to be; it passes on what it receives, unless told otherwise.
+/// The behaviour of a server. By default it delivers all messages.
 pub struct Script {
     kind: Kind,
     on_handshake: OnHandshake,
@@ -139,30 +139,31 @@ impl Script {
             kind,
             on_handshake: Box::new(|_, _| Answer::Accept),
             on_open: Box::new(|_| vec![Act::Join]),
-            on_message: Box::new(Said::deliver),
+            on_message: Box::new(Incoming::deliver),
             does_read: true,
         }
     }
 
-    /// Answers a handshake, by the number of handshakes before it.
+    /// Answers handshakes. The argument is the number of earlier handshakes.
     pub fn on_handshake(mut self, answer: impl FnMut(usize, &Request) -> Answer + Send + 'static) -> Script {
         self.on_handshake = Box::new(answer);
         self
     }
 
-    /// In place of joining, by the number of clients before.
+    /// Sets the actions for a new client, which by default joins. The argument is the number of earlier
+    /// clients.
     pub fn on_open(mut self, acts: impl FnMut(usize) -> Vec<Act> + Send + 'static) -> Script {
         self.on_open = Box::new(acts);
         self
     }
 
-    /// In place of delivering.
-    pub fn on_message(mut self, acts: impl FnMut(Said) -> Vec<Act> + Send + 'static) -> Script {
+    /// Sets the actions for a message, which is delivered by default.
+    pub fn on_message(mut self, acts: impl FnMut(Incoming) -> Vec<Act> + Send + 'static) -> Script {
         self.on_message = Box::new(acts);
         self
     }
 
-    /// After the handshake nothing is read.
+    /// Reads nothing after the handshake.
     pub fn without_reading(mut self) -> Script {
         self.does_read = false;
         self
@@ -178,7 +179,7 @@ impl Script {
         });
         let server = Server { address, shared: Arc::clone(&shared) };
         thread::spawn(move || {
-            // A client that has gone before it was accepted is no fault of ours.
+            // A client may have disconnected before it was accepted.
             for (stream, peer) in std::iter::repeat_with(|| listener.accept()).filter_map(Result::ok) {
                 let shared = Arc::clone(&shared);
                 shared.update(|state| {
@@ -207,14 +208,14 @@ impl Server {
         self.shared.lock().seen.clone()
     }
 
-    /// Waits until it has seen something.
+    /// Waits until a condition on the events holds.
     #[track_caller]
-    pub fn wait_until(&self, is_so: impl Fn(&Seen) -> bool) {
+    pub fn wait_until(&self, condition: impl Fn(&Seen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.shared.lock();
-        while !is_so(&state.seen) {
+        while !condition(&state.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "what the server waits for does not happen: {:?}", state.seen);
+            assert!(!left.is_zero(), "the expected events did not happen: {:?}", state.seen);
             let waited = self.shared.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -222,7 +223,7 @@ impl Server {
 }
 
 impl Shared {
-    /// Also after a test has failed while it looked at the state.
+    /// Locks the state, even if a test has failed while it held the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -236,7 +237,8 @@ impl Shared {
     fn serve(self: &Arc<Shared>, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        // Nothing follows a request before it is answered, so that no byte stays in this buffer.
+        // Clients send nothing after a request until it is answered, so this buffer contains no further
+        // bytes.
         let request = Request::read(&mut BufReader::new(&stream))?;
         let switching = request.switching();
         let answer = self.update(|state| {
@@ -248,11 +250,12 @@ impl Shared {
             Answer::Accept => {}
             Answer::AcceptAfter(delay) => thread::sleep(delay),
             Answer::Refuse(response) => return stream.write_all(response.as_bytes()),
-            Answer::Silence => wait_for_ever(),
+            Answer::Silence => wait_forever(),
         }
         let own = stream.try_clone()?;
         let mut state = self.lock();
-        // Under the lock as joining is, so that who is open misses nothing, and hears nothing before the answer.
+        // Keep the lock, as for joining: an open client then misses no delivery, and receives none before the
+        // response.
         stream.write_all(switching.as_bytes())?;
         let member = state.members.len();
         state.members.push(Some(Member { stream: own, said: 0, is_joined: false, is_closing: false }));
@@ -260,7 +263,7 @@ impl Shared {
         let acts = (state.script.on_open)(member);
         self.perform(state, member, acts);
         if !self.does_read {
-            wait_for_ever();
+            wait_forever();
         }
         let result = self.read(member, stream);
         self.update(|state| state.members[member] = None);
@@ -272,7 +275,7 @@ impl Shared {
         loop {
             let frame = frames.next()?;
             match frame.opcode {
-                TEXT | BINARY => self.hear(member, frame),
+                TEXT | BINARY => self.receive(member, frame),
                 PING => {
                     let pong = Frame { opcode: PONG, payload: frame.payload };
                     self.update(|state| {
@@ -295,15 +298,15 @@ impl Shared {
         }
     }
 
-    fn hear(self: &Arc<Shared>, from: usize, frame: Frame) {
+    fn receive(self: &Arc<Shared>, from: usize, frame: Frame) {
         let mut state = self.lock();
         let of_all = state.seen.messages;
         state.seen.messages += 1;
         let Some(member) = &mut state.members[from] else { return };
         let of_sender = member.said;
         member.said += 1;
-        // Without letting go of the lock, so that a server that stalls stalls for all.
-        let acts = (state.script.on_message)(Said { from, of_sender, of_all, frame });
+        // Keep the lock, so that a server that stalls stalls for all clients.
+        let acts = (state.script.on_message)(Incoming { from, of_sender, of_all, frame });
         self.perform(state, from, acts);
     }
 
@@ -353,15 +356,15 @@ impl Shared {
     }
 }
 
-/// Keeps what it was called from, and so its socket, until the process ends.
-fn wait_for_ever() -> ! {
+/// Keeps the caller's socket open until the process ends.
+fn wait_forever() -> ! {
     loop {
         thread::park();
     }
 }
 
 impl State {
-    /// A client that has gone gets nothing; its reader finds out.
+    /// Writes a frame. Errors are ignored; the reader detects a closed connection.
     fn write(&mut self, member: usize, frame: &Frame) {
         if let Some(Some(member)) = self.members.get_mut(member)
             && !member.is_closing

@@ -1,4 +1,4 @@
-//! An echo behind TLS, with a certificate of its own making.
+//! An echo server with TLS and a self-signed certificate.
 
 use super::wire::{BINARY, CLOSE, FrameReader, Request, TEXT};
 use rcgen::{CertificateParams, CertifiedKey, DnType, KeyPair};
@@ -12,12 +12,12 @@ use std::thread;
 /// A server that runs until the process ends.
 pub struct TlsEcho {
     address: SocketAddr,
-    /// Its certificate, which signs itself, as PEM.
+    /// Its self-signed certificate, in PEM format.
     pub certificate: String,
 }
 
 impl TlsEcho {
-    /// With a certificate for these names.
+    /// Starts a server with a certificate for these names.
     pub fn start(names: &[&str]) -> TlsEcho {
         let mut params =
             CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>()).unwrap();

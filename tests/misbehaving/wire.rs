@@ -1,4 +1,4 @@
-//! The server's side of RFC 6455, written anew: what tests the load tester must not share its code.
+//! The server side of RFC 6455, implemented separately: tests of the load tester must not share its code.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 use tungstenite::handshake::derive_accept_key;
@@ -11,7 +11,7 @@ pub const PONG: u8 = 0xA;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
-/// A whole message, or a control frame.
+/// A complete message or a control frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub opcode: u8,
@@ -31,7 +31,7 @@ impl Frame {
         String::from_utf8_lossy(&self.payload).into_owned()
     }
 
-    /// As a server sends it, unmasked.
+    /// Encodes the frame as a server sends it, unmasked.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![FIN | self.opcode];
         match self.payload.len() {
@@ -49,7 +49,7 @@ impl Frame {
         bytes
     }
 
-    /// Takes a masked frame off the front of what was received, if it is complete, and says how long it was.
+    /// Decodes a masked frame at the start of `bytes`, if it is complete, and returns its length too.
     pub fn decode(bytes: &[u8]) -> io::Result<Option<(Frame, usize)>> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0xF0 != FIN || second & MASKED == 0 {
@@ -72,11 +72,11 @@ impl Frame {
     }
 }
 
-/// What reads frames one after the other.
+/// Reads frames from a stream.
 pub struct FrameReader<R> {
     stream: R,
     received: Vec<u8>,
-    /// How much of `received` has been handed out.
+    /// Number of bytes in `received` that were already decoded.
     taken: usize,
 }
 
@@ -85,7 +85,7 @@ impl<R: Read> FrameReader<R> {
         FrameReader { stream, received: Vec::new(), taken: 0 }
     }
 
-    /// The next frame; an error at the end of the connection.
+    /// Returns the next frame, or an error at the end of the connection.
     pub fn next(&mut self) -> io::Result<Frame> {
         loop {
             if let Some((frame, length)) = Frame::decode(&self.received[self.taken..])? {
@@ -135,13 +135,13 @@ impl Request {
         }
     }
 
-    /// All values of a header field.
+    /// Returns all values of a header field.
     pub fn values(&self, name: &str) -> Vec<&str> {
         let named = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         named.map(|(_, value)| &**value).collect()
     }
 
-    /// The answer that opens the connection, with the first subprotocol that was offered.
+    /// Returns the response that opens the connection, with the first subprotocol offered.
     pub fn switching(&self) -> String {
         let key = self.values("Sec-WebSocket-Key").first().map_or("", |key| key).to_owned();
         let subprotocol = self.values("Sec-WebSocket-Protocol").first().map_or(String::new(), |offered| {

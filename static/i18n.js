@@ -1,112 +1,115 @@
-// The words of the page in the languages it speaks, and dates and numbers in the reader's own way.
+// @ts-check
+// The page's language, and words, dates and numbers written in it.
 
-const ENGLISH = {
-  connecting: 'Connecting…',
-  connected: 'Connected',
-  lost: 'Connection lost',
-  retryIn: (seconds) => `trying again in ${seconds} s`,
-  tryNow: 'Try now',
-  people: 'People and rooms',
-  conversation: 'Conversation',
-  empty: 'No messages yet. Say the first word.',
-  message: 'Message',
-  messageAs: (name) => `Write as ${name}`,
-  send: 'Send',
-  hint: 'Enter sends, Shift+Enter starts a new line',
-  close: 'Close',
-  yourName: 'Your name',
-  save: 'Save',
-  whoIsHere: 'Who is here',
-  online: (count) => `${count} online`,
-  you: 'you',
-  unlisted: 'Too many to list by name.',
-  otherRoom: 'Another room',
-  go: 'Go',
-  newer: (count) => (count === '1' ? '1 new message' : `${count} new messages`),
-  showMore: 'Show more',
-  showLess: 'Show less',
-  bytesLeft: (count) => `${count} bytes left`,
-  renamed: (was, name) => `${was} is now ${name}`,
-  missed: (count) => (count === '1' ? '1 message is missing here' : `${count} messages are missing here`),
-  offline: 'Not connected. Your message waits in the box.',
-  returned: 'What could not be sent is back in the box.',
-  errors: {
-    bad_name: 'A name has 1 to 32 characters, and not every character is allowed.',
-    name_taken: 'This name is taken here.',
-    bad_room: 'A room by this name is not possible.',
-    not_in_room: 'You are not in this room.',
-    text_empty: 'The message is empty.',
-    text_too_long: 'The message is too long.',
-    too_many_rooms: 'You are in too many rooms.',
-    rooms_full: 'The server has no space for another room.',
-    rate_limited: 'That was too fast. Wait a moment.',
-  },
-};
+import { chinese, english } from './texts.js';
 
-const CHINESE = {
-  connecting: '正在连接…',
-  connected: '已连接',
-  lost: '连接已断开',
-  retryIn: (seconds) => `${seconds} 秒后重试`,
-  tryNow: '立即重试',
-  people: '成员与房间',
-  conversation: '聊天记录',
-  empty: '还没有消息，来说第一句吧。',
-  message: '消息',
-  messageAs: (name) => `以 ${name} 的名义发言`,
-  send: '发送',
-  hint: '按 Enter 发送，Shift+Enter 换行',
-  close: '关闭',
-  yourName: '你的名字',
-  save: '保存',
-  whoIsHere: '谁在这里',
-  online: (count) => `${count} 人在线`,
-  you: '你',
-  unlisted: '人数太多，无法逐一列出。',
-  otherRoom: '换个房间',
-  go: '前往',
-  newer: (count) => `${count} 条新消息`,
-  showMore: '展开全文',
-  showLess: '收起',
-  bytesLeft: (count) => `还可输入 ${count} 字节`,
-  renamed: (was, name) => `${was} 改名为 ${name}`,
-  missed: (count) => `此处缺少 ${count} 条消息`,
-  offline: '尚未连接，消息仍保留在输入框中。',
-  returned: '未能发出的内容已放回输入框。',
-  errors: {
-    bad_name: '名字应为 1 至 32 个字符，且不能含有某些特殊字符。',
-    name_taken: '这个名字已有人使用。',
-    bad_room: '不能使用这个房间名。',
-    not_in_room: '你不在这个房间里。',
-    text_empty: '消息是空的。',
-    text_too_long: '消息太长了。',
-    too_many_rooms: '你加入的房间太多了。',
-    rooms_full: '服务器的房间已满。',
-    rate_limited: '发得太快了，请稍等片刻。',
-  },
-};
+const SPOKEN = [
+  { language: 'en', script: 'Latn', locale: 'en-GB', tag: 'en', texts: english },
+  { language: 'zh', script: 'Hans', locale: 'zh-CN', tag: 'zh-Hans', texts: chinese },
+];
 
-const spoken = navigator.languages.map((tag) => tag.split('-')[0]).find((tag) => tag === 'zh' || tag === 'en');
+/**
+ * Chooses a language that the page speaks, and the reader's own variant of it for dates and numbers, by what the
+ * browser says of the reader, which may be anything.
+ *
+ * @param {readonly string[]} tags in the order of preference
+ */
+export function chooseLanguage(tags) {
+  const locales = tags.flatMap(parseTag);
+  const wanted = locales.map(({ language }) => language);
+  const spoken = SPOKEN.find(({ language }) => language === wanted.find((each) => SPOKEN.some((one) => one.language === each)));
+  const { language, script, locale, tag, texts } = spoken ?? SPOKEN[0];
+  const variant = locales.find((each) => each.language === language && each.maximize().script === script);
+  return { tag, texts, locale: variant?.baseName ?? locale };
+}
 
-export const language = spoken === 'zh' ? 'zh-Hans' : 'en';
-export const t = spoken === 'zh' ? CHINESE : ENGLISH;
+/**
+ * Returns the locale of a language tag, or nothing if it is no such tag.
+ *
+ * @param {string} tag
+ */
+function parseTag(tag) {
+  try {
+    return [new Intl.Locale(tag)];
+  } catch {
+    return [];
+  }
+}
 
-const locales = [...navigator.languages];
-const clock = new Intl.DateTimeFormat(locales, { timeStyle: 'short' });
-const calendar = new Intl.DateTimeFormat(locales, { weekday: 'long', day: 'numeric', month: 'long' });
-const moment = new Intl.DateTimeFormat(locales, { dateStyle: 'full', timeStyle: 'medium' });
-const integer = new Intl.NumberFormat(locales);
+const chosen = chooseLanguage(globalThis.navigator?.languages ?? []);
+const clock = new Intl.DateTimeFormat(chosen.locale, { timeStyle: 'short' });
+const calendar = new Intl.DateTimeFormat(chosen.locale, { weekday: 'long', day: 'numeric', month: 'long' });
+const moment = new Intl.DateTimeFormat(chosen.locale, { dateStyle: 'full', timeStyle: 'medium' });
+const integer = new Intl.NumberFormat(chosen.locale);
+const plural = new Intl.PluralRules(chosen.locale);
+const collator = new Intl.Collator(chosen.locale, { numeric: true });
 
-export const formatTime = (date) => clock.format(date);
-export const formatDay = (date) => calendar.format(date);
-export const formatMoment = (date) => moment.format(date);
-export const formatNumber = (number) => integer.format(number);
+export const t = chosen.texts({
+  write: (count) => integer.format(count),
+  isOne: (count) => plural.select(count) === 'one',
+});
 
-// A name set between these marks cannot turn the words around it, whatever its script.
-export const isolate = (name) => `\u2068${name}\u2069`;
+/** @param {Date} date */
+export function formatTime(date) {
+  return clock.format(date);
+}
 
+/** @param {Date} date */
+export function formatDay(date) {
+  return calendar.format(date);
+}
+
+/** @param {Date} date */
+export function formatMoment(date) {
+  return moment.format(date);
+}
+
+/** @param {number} number */
+export function formatNumber(number) {
+  return integer.format(number);
+}
+
+/**
+ * Orders names as a reader expects: member 2 before member 10.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+export function compareNames(one, other) {
+  return collator.compare(one, other);
+}
+
+/** @typedef {{ code: string, message: string, rule?: string, limit?: number }} Refusal */
+
+/**
+ * Returns a sentence that says why the server refused something: the rule that was broken, if it is known.
+ *
+ * @param {Refusal} refusal
+ */
+export function explain({ code, message, rule, limit }) {
+  const about = code === 'bad_name' ? t.rules.name : code === 'bad_room' ? t.rules.room : {};
+  const sentence = new Map(Object.entries(about)).get(rule ?? '')?.(limit ?? 0);
+  if (sentence) return sentence;
+  // The server's sentence is English, and names the rule.
+  const isPrecise = chosen.tag === 'en' && code.startsWith('bad_') && message;
+  return (isPrecise ? message : new Map(Object.entries(t.errors)).get(code)) ?? message;
+}
+
+/**
+ * Fills in the words of a part of the page.
+ *
+ * @param {ParentNode} root
+ */
 export function translate(root) {
-  document.documentElement.lang = language;
-  for (const element of root.querySelectorAll('[data-text]')) element.textContent = t[element.dataset.text];
-  for (const element of root.querySelectorAll('[data-label]')) element.ariaLabel = t[element.dataset.label];
+  document.documentElement.lang = chosen.tag;
+  const words = new Map(Object.entries(t));
+  /** @param {string | undefined} key */
+  const word = (key) => String(words.get(key ?? ''));
+  for (const element of root.querySelectorAll('*')) {
+    if (!(element instanceof HTMLElement)) continue;
+    const { text, label, hint } = element.dataset;
+    if (text) element.textContent = word(text);
+    if (label) element.setAttribute('aria-label', word(label));
+    if (hint) element.setAttribute('placeholder', word(hint));
+  }
 }

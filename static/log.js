@@ -1,122 +1,157 @@
+// @ts-check
 // The conversation on the screen: drawn once a frame, bounded in length, and never moving under a reader's eyes.
 
-import { formatDay, formatNumber, t } from './i18n.js';
-import { line, messageRow, pendingRow } from './message.js';
+import { find } from './dom.js';
+import { Grouping } from './grouping.js';
+import { formatDay, t } from './i18n.js';
+import { addToggles, lineRow, messageRow } from './message.js';
 
+// Rows kept at the end of the conversation, the number at which it is cut to that, and the number while the reader
+// is elsewhere, when nothing is removed.
 const KEPT = 300;
 const TRIM_AT = 400;
-const GROUP_MS = 5 * 60_000;
+const KEPT_FOR_READER = 2000;
 const NEAR_END_PX = 40;
-// A replay is not news, and is not to be read out from its first to its last message.
+// A replay is no news, and is not to be read out from its first to its last message.
 const REPLAY = 10;
+const PAGE = 0.9;
+
+/**
+ * @typedef {import('./timeline.js').Message} Message
+ * @typedef {{ kind: 'message', message: Message, isOwn: boolean }} MessageEntry
+ * @typedef {MessageEntry | { kind: 'note' | 'divider', text: string } | { kind: 'skipped', count: number }} Entry
+ */
 
 export class Log {
-  #scroller = document.querySelector('#log');
-  #list = document.querySelector('#messages');
-  #pending = document.querySelector('#pending');
-  #newer = document.querySelector('#newer');
+  #scroller = find('#log', HTMLElement);
+  #list = find('#messages', HTMLElement);
+  #newer = find('#newer', HTMLElement);
+  #grouping = new Grouping();
+  /** @type {Entry[]} */
   #queue = [];
-  #scheduled = false;
-  #previous = null;
-  #day = '';
+  #isScheduled = false;
   #unseen = 0;
-  #atEnd = true;
+  #isAtEnd = true;
 
+  /** @param {{ onJump: () => void }} parts */
   constructor({ onJump }) {
     this.#scroller.addEventListener('scroll', () => this.#look(), { passive: true });
     this.#newer.addEventListener('click', () => {
-      this.#jump();
+      this.jump();
       onJump();
     });
     // A growing box or a phone's keyboard takes height away from the end.
     new ResizeObserver(() => this.#settle()).observe(this.#scroller);
   }
 
-  // Takes messages, each with `own`, and notes, which have `note` instead.
-  append(items) {
-    this.#queue.push(...items);
-    // A hidden page draws no frames; what would be trimmed anyway is not kept until it does.
-    if (this.#queue.length > TRIM_AT) this.#queue.splice(0, this.#queue.length - KEPT);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => this.#draw());
+  get isEmpty() {
+    return this.#list.childElementCount === 0 && this.#queue.length === 0;
   }
 
-  clear() {
-    this.#queue = [];
-    this.#list.replaceChildren();
-    this.#previous = null;
-    this.#day = '';
-    this.#jump();
+  /** @param {Entry[]} entries */
+  append(entries) {
+    this.#queue.push(...entries);
+    this.#boundQueue();
+    if (!this.#isAtEnd) this.#unseen += entries.filter(({ kind }) => kind === 'message').length;
+    this.#drawLater();
   }
 
-  // Shows a message of one's own that has not come back from the server yet.
-  addPending(id, text) {
-    this.#pending.append(pendingRow(id, text));
-    this.#jump();
-  }
-
-  removePending(id) {
-    [...this.#pending.children].find((row) => row.dataset.id === id)?.remove();
-  }
-
-  #draw() {
-    this.#scheduled = false;
-    const items = this.#queue;
-    this.#queue = [];
-    if (items.length > REPLAY) {
-      this.#scroller.ariaBusy = 'true';
-      requestAnimationFrame(() => (this.#scroller.ariaBusy = 'false'));
-    }
-    this.#list.append(...items.flatMap((item) => this.#rows(item)));
-    this.#trim();
-    if (!this.#atEnd) this.#unseen += items.filter((item) => !item.note).length;
+  // Shows the end, and stays there.
+  jump() {
+    this.#isAtEnd = true;
+    this.#drawLater();
     this.#settle();
   }
 
-  #rows(item) {
-    if (item.note) {
-      this.#previous = null;
-      return [line('note', item.note)];
+  /**
+   * Scrolls by a page.
+   *
+   * @param {1 | -1} direction
+   */
+  turnPage(direction) {
+    this.#scroller.scrollBy({ top: direction * PAGE * this.#scroller.clientHeight });
+  }
+
+  // A hidden page draws no frames, and a full one draws nothing more: what waits is bounded too.
+  #boundQueue() {
+    const space = KEPT_FOR_READER - this.#list.childElementCount;
+    const bound = this.#isAtEnd ? TRIM_AT : Math.max(TRIM_AT, space);
+    if (this.#queue.length <= bound) return;
+    const skipped = this.#queue.splice(0, this.#queue.length - Math.min(KEPT, bound));
+    const count = skipped.reduce((sum, entry) => sum + weightOf(entry), 0);
+    this.#queue.unshift({ kind: 'skipped', count });
+  }
+
+  #drawLater() {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    requestAnimationFrame(() => {
+      this.#isScheduled = false;
+      if (this.#isAtEnd || this.#list.childElementCount < KEPT_FOR_READER) this.#draw();
+      this.#settle();
+    });
+  }
+
+  #draw() {
+    const entries = this.#queue;
+    this.#queue = [];
+    if (entries.length > REPLAY) this.#silence();
+    const rows = entries.flatMap((entry) => this.#rows(entry));
+    this.#list.append(...rows);
+    document.body.classList.toggle('has-messages', this.#list.childElementCount > 0);
+    if (this.#isAtEnd && this.#list.childElementCount > TRIM_AT) this.#trim();
+    addToggles(rows);
+  }
+
+  #silence() {
+    this.#scroller.setAttribute('aria-busy', 'true');
+    requestAnimationFrame(() => this.#scroller.setAttribute('aria-busy', 'false'));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @returns {Element[]}
+   */
+  #rows(entry) {
+    if (entry.kind !== 'message') {
+      this.#grouping.interrupt();
+      return [entry.kind === 'skipped' ? lineRow('note', t.skipped(entry.count)) : lineRow(entry.kind, entry.text)];
     }
-    const at = new Date(item.time);
-    const day = formatDay(at);
-    const sameDay = day === this.#day;
-    const previous = this.#previous;
-    const follows = sameDay && previous?.uid === item.uid && previous.name === item.name && at - previous.at < GROUP_MS;
-    this.#day = day;
-    this.#previous = { uid: item.uid, name: item.name, at };
-    const row = messageRow({ ...item, at, follows });
-    return sameDay ? [row] : [line('day', day), row];
+    const { message, isOwn } = entry;
+    const date = new Date(message.time);
+    const day = formatDay(date);
+    const { startsDay, follows } = this.#grouping.place(message, date, day);
+    const row = messageRow(message, { date, isOwn, follows });
+    return startsDay ? [lineRow('day', day), row] : [row];
   }
 
   #trim() {
-    if (this.#list.children.length <= TRIM_AT) return;
-    const before = this.#scroller.scrollHeight;
-    while (this.#list.children.length > KEPT) this.#list.firstElementChild.remove();
-    this.#list.firstElementChild.classList.remove('follow');
-    if (!this.#atEnd) this.#scroller.scrollTop -= before - this.#scroller.scrollHeight;
+    while (this.#list.childElementCount > KEPT) this.#list.firstElementChild?.remove();
+    this.#list.firstElementChild?.classList.remove('follow');
   }
 
   #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    const wasAtEnd = this.#isAtEnd;
+    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (this.#isAtEnd && !wasAtEnd) this.#drawLater();
     this.#showNewer();
   }
 
-  #jump() {
-    this.#atEnd = true;
-    this.#settle();
-  }
-
   #settle() {
-    if (this.#atEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    if (this.#isAtEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#showNewer();
   }
 
   #showNewer() {
-    if (this.#atEnd) this.#unseen = 0;
+    if (this.#isAtEnd) this.#unseen = 0;
     this.#newer.hidden = this.#unseen === 0;
-    this.#newer.textContent = t.newer(formatNumber(this.#unseen));
+    this.#newer.textContent = t.newer(this.#unseen);
   }
+}
+
+/** @param {Entry} entry */
+function weightOf(entry) {
+  if (entry.kind === 'skipped') return entry.count;
+  return entry.kind === 'message' ? 1 : 0;
 }

@@ -1,209 +1,132 @@
-// Joins the parts: frames from the server go to whom they concern, and what the reader does goes to the server.
+// @ts-check
+// Builds the page from its parts.
 
+import { pageStarted } from './failure.js';
+import { socketAddress } from './address.js';
+import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { Connection } from './connection.js';
-import { formatNumber, isolate, t, translate } from './i18n.js';
+import { find } from './dom.js';
+import { explain, t, translate } from './i18n.js';
 import { Identity } from './identity.js';
 import { Log } from './log.js';
+import { NameForm } from './name-form.js';
+import { Naming } from './naming.js';
+import { Notice } from './notice.js';
+import { Pending } from './pending.js';
 import { People } from './people.js';
+import { RoomForm } from './room-form.js';
+import { brokenRoomRule, roomOf } from './room-name.js';
+import { Sender } from './sender.js';
+import { Sheet } from './sheet.js';
 import { Status } from './status.js';
+import { isolate, wellFormed } from './text.js';
 import { Timeline } from './timeline.js';
+import { Title } from './title.js';
 
-const room = new URLSearchParams(location.search).get('room')?.trim() || 'lobby';
-const nameForm = document.querySelector('#name-form');
-const nameInput = document.querySelector('#name');
-const nameError = document.querySelector('#name-error');
-const roomForm = document.querySelector('#room-form');
-const roomInput = document.querySelector('#go');
-const notice = document.querySelector('#notice');
+translate(document);
 
+const room = wellFormed(roomOf(location.search));
 const identity = new Identity();
 const timeline = new Timeline();
 const people = new People(identity);
-const unconfirmed = new Map();
-// Of these the next history tells whether they were said; of all, if it is the first of a connection.
-let doubtful = null;
-const idPrefix = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(36)).join('');
-let sent = 0;
-let unread = 0;
-let renaming = false;
-
+const notice = new Notice();
+const roomForm = new RoomForm();
+const title = new Title(room);
 const log = new Log({ onJump: () => composer.focus() });
-const composer = new Composer({ onSay: say });
+
+const composer = new Composer({
+  room,
+  onSay: (text) => {
+    notice.show(composer.fits(text) ? '' : t.errors.text_too_long);
+    if (!composer.fits(text)) return false;
+    sender.say(text);
+    log.jump();
+    connection.hurry();
+    return true;
+  },
+  onInput: () => notice.clear(),
+  onActivity: () => connection.hurry(),
+  onTurnPage: (direction) => log.turnPage(direction),
+});
+
 const status = new Status({
   onTryNow: () => {
     connection.connect();
     composer.focus();
   },
 });
+
+/** @type {Connection} */
 const connection = new Connection({
-  address,
-  onFrame: (frame) => receive[frame.type]?.(frame),
-  onState: (state) => status.show(state),
+  address: () => {
+    const name = naming.nameOnEntry();
+    return socketAddress(document.baseURI, room, { ...timeline.position, ...(name && { name }) });
+  },
+  onFrame: (frame) => chat.receive(frame),
+  onState: (report) => {
+    status.show(report);
+    sender.flush();
+  },
 });
 
-const receive = {
-  welcome(frame) {
-    doubtful = null;
-    identity.welcome(frame);
-    composer.limit = frame.limits.text;
-    showName();
+const nameForm = new NameForm({ onChoose: (name) => naming.choose(name) });
+
+/** @type {Naming} */
+const naming = new Naming({
+  identity,
+  send: (frame) => connection.send(frame),
+  onName: (name, isChoice) => {
+    nameForm.show(name, isChoice);
+    composer.name = name;
   },
-
-  joined(frame) {
-    people.replace(frame);
-    const { restarted, added, missed } = timeline.join(frame);
-    if (restarted) log.clear();
-    if (missed > 0) note(t.missed(formatNumber(missed)));
-    showMessages(added);
-    takeBack((doubtful ?? [...unconfirmed.keys()]).filter((id) => unconfirmed.has(id)));
-    doubtful = null;
+  onRefusal: (refused) => nameForm.fail(explain(refused)),
+  onSubstitute: (wish, name, refused) => {
+    const isTaken = refused.code === 'name_taken';
+    const [wished, given] = [isolate(wish), isolate(name)];
+    notice.show(isTaken ? t.nameInUse(wished, given) : t.nameRefused(wished, given, explain(refused)));
   },
-
-  message(frame) {
-    if (timeline.accept(frame)) showMessages([frame]);
-  },
-
-  join: (frame) => presence(frame, () => people.add(frame)),
-
-  leave(frame) {
-    presence(frame, () => people.remove(frame));
-    reclaim(frame.name);
-  },
-
-  // Stands in for presence in a room too large to name its members.
-  online: (frame) => people.replace({ online: frame.online }),
-
-  who: (frame) => people.replace(frame),
-
-  nick(frame) {
-    people.rename(frame);
-    if (frame.uid === identity.uid) {
-      identity.name = identity.wish = frame.name;
-      showName();
-    }
-    note(t.renamed(isolate(frame.was), isolate(frame.name)));
-    reclaim(frame.was);
-  },
-
-  // This page read too slowly, and the server left messages out, perhaps own ones.
-  gap() {
-    if (!timeline.suspend()) return;
-    doubtful = [...unconfirmed.keys()];
-    connection.send({ type: 'join', room, ...timeline.position });
-  },
-
-  error(frame) {
-    const text = t.errors[frame.code] ?? frame.message;
-    const byName = frame.code === 'bad_name' || frame.code === 'name_taken';
-    if (byName && renaming) {
-      nameError.textContent = text;
-      nameInput.ariaInvalid = 'true';
-      return;
-    }
-    if (unconfirmed.has(frame.id)) takeBack([frame.id]);
-    tell(text);
-  },
-};
-
-// The server tells who came and went again, so the room has become small enough to be listed.
-function presence(frame, update) {
-  if (people.listed) return update();
-  connection.send({ type: 'who', room });
-}
-
-// The name of a connection that was lost is held until the server misses it; it is taken up again when it falls free.
-function reclaim(name) {
-  if (name === identity.wish && name !== identity.name) connection.send({ type: 'nick', name });
-}
-
-function address() {
-  const { protocol, host } = location;
-  const query = new URLSearchParams(timeline.position);
-  if (identity.wish) query.set('name', identity.wish);
-  return `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/chat/${encodeURIComponent(room)}?${query}`;
-}
-
-function say(text) {
-  if (!composer.fits(text)) {
-    tell(t.errors.text_too_long);
-    return false;
-  }
-  const id = `${idPrefix}-${++sent}`;
-  if (!connection.send({ type: 'say', room, text, id })) {
-    tell(t.offline);
-    return false;
-  }
-  unconfirmed.set(id, text);
-  log.addPending(id, text);
-  tell('');
-  return true;
-}
-
-// What the server has not confirmed goes back to the box, for its writer to decide.
-function takeBack(ids) {
-  if (ids.length === 0) return;
-  composer.restore(ids.map((id) => unconfirmed.get(id)).join('\n'));
-  for (const id of ids) settle(id);
-  tell(t.returned);
-}
-
-function settle(id) {
-  if (unconfirmed.delete(id)) log.removePending(id);
-}
-
-function showMessages(messages) {
-  for (const { uid, id } of messages) if (identity.owns(uid)) settle(id);
-  const shown = messages.map((message) => ({ ...message, own: identity.owns(message.uid) }));
-  log.append(shown);
-  if (document.hidden) unread += shown.filter((message) => !message.own).length;
-  showTitle();
-}
-
-function note(text) {
-  log.append([{ note: text }]);
-}
-
-function tell(text) {
-  notice.textContent = text;
-  notice.hidden = text === '';
-}
-
-function showName() {
-  renaming = false;
-  nameError.textContent = '';
-  nameInput.ariaInvalid = 'false';
-  nameInput.value = identity.name;
-  composer.name = identity.name;
-}
-
-function showTitle() {
-  document.title = `${unread > 0 ? `(${formatNumber(unread)}) ` : ''}${room} · throng`;
-}
-
-nameForm.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const name = nameInput.value.trim().toWellFormed();
-  if (name === '') return;
-  if (name === identity.name) return showName();
-  renaming = connection.send({ type: 'nick', name });
-  // Without a connection the wish goes along with the next one.
-  if (!renaming) identity.wish = name;
 });
 
-roomForm.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const name = roomInput.value.trim();
-  if (name !== '') location.assign(`/?room=${encodeURIComponent(name.toWellFormed())}`);
+const pending = new Pending({
+  onSendAgain: (item) => sender.sendAgain(item),
+  onEdit: ({ id, text }) => {
+    sender.remove(id);
+    composer.edit(text);
+  },
+  onDiscard: ({ id }) => {
+    sender.remove(id);
+    composer.focus();
+  },
 });
 
-document.addEventListener('visibilitychange', () => {
-  if (document.hidden) return;
-  unread = 0;
-  showTitle();
+const sender = new Sender({
+  room,
+  connection,
+  position: () => {
+    const { epoch, offset, isSuspended } = timeline;
+    return epoch === null || isSuspended ? null : { uid: identity.uid, epoch, offset };
+  },
+  onChange: (items) => pending.show(items, connection.isConnected),
 });
 
-document.querySelector('#room').textContent = room;
-translate(document);
-showTitle();
-connection.connect();
+const chat = new Chat({
+  room, composer, connection, identity, log, naming, notice, people, roomForm, sender, timeline, title,
+  onImpossibleRoom: showImpossible,
+});
+
+/** @param {string} reason */
+function showImpossible(reason) {
+  connection.stop();
+  composer.close();
+  find('#impossible-reason', HTMLElement).textContent = reason;
+  document.body.classList.add('impossible');
+}
+
+new Sheet();
+addEventListener('storage', () => identity.refresh());
+find('#room', HTMLElement).textContent = room;
+const brokenRule = brokenRoomRule(room, 0);
+if (brokenRule) showImpossible(t.rules.room[brokenRule](0));
+else connection.connect();
+pageStarted();

@@ -1,68 +1,94 @@
-// The elements the conversation is made of. Whatever a person wrote enters them as text, never as markup.
+// @ts-check
+// The elements of the conversation. Whatever a person wrote enters them as text, never as markup.
 
+import { avatar, nameLabel } from './avatar.js';
 import { formatMoment, formatTime, t } from './i18n.js';
-import { avatar, nameLabel } from './people.js';
 
-const EXCERPT_LENGTH = 300;
-const EXCERPT_LINES = 8;
+// Shorter texts have fewer lines than a folded one, on any screen.
+const FOLDED_LENGTH = 250;
+const FOLDED_LINES = 20;
 
-export function messageRow({ name, text, at, own, follows }) {
+/**
+ * @param {{ name: string, text: string }} message
+ * @param {{ date: Date, isOwn: boolean, follows: boolean }} place
+ */
+export function messageRow({ name, text }, { date, isOwn, follows }) {
   const item = document.createElement('li');
-  item.className = own ? 'own' : 'other';
+  item.className = isOwn ? 'own' : 'other';
   item.classList.toggle('follow', follows);
-  const time = document.createElement('time');
-  time.dateTime = at.toISOString();
-  time.textContent = formatTime(at);
-  time.title = formatMoment(at);
-  item.append(avatar(name), nameLabel(name), bubble(text, time));
+  item.append(avatar(name), heading(name, date), bubble(text));
   return item;
 }
 
-export function pendingRow(id, text) {
-  const item = document.createElement('li');
-  item.className = 'own pending';
-  item.dataset.id = id;
-  item.append(bubble(text));
-  return item;
-}
-
-export function line(kind, text) {
+/**
+ * @param {'day' | 'note' | 'divider'} kind
+ * @param {string} text
+ */
+export function lineRow(kind, text) {
   const item = document.createElement('li');
   item.className = kind;
   item.textContent = text;
   return item;
 }
 
-function bubble(text, ...rest) {
+/** @param {string} text */
+export function bubble(text) {
   const box = document.createElement('div');
   box.className = 'bubble';
   const body = document.createElement('p');
   body.dir = 'auto';
-  const excerpt = excerptOf(text);
-  body.textContent = excerpt;
+  body.textContent = text;
+  const mayBeLong = text.length > FOLDED_LENGTH || text.split('\n', FOLDED_LINES + 1).length > FOLDED_LINES;
+  body.classList.toggle('folded', mayBeLong);
   box.append(body);
-  if (excerpt !== text) box.append(toggle(body, excerpt, text));
-  box.append(...rest);
   return box;
 }
 
-function toggle(body, excerpt, text) {
+/**
+ * Gives the texts that are too long a button that unfolds them. The rows have to be on the page, since only there it
+ * shows how long they are.
+ *
+ * @param {Element[]} rows
+ */
+export function addToggles(rows) {
+  const bodies = rows.flatMap((row) => [...row.querySelectorAll('p.folded')]);
+  const isLong = bodies.map((body) => body.scrollHeight > body.clientHeight + 1);
+  bodies.forEach((body, index) => {
+    if (isLong[index]) body.after(toggle(body));
+    else body.classList.remove('folded');
+  });
+}
+
+/** @param {Element} body */
+function toggle(body) {
   const button = document.createElement('button');
   button.type = 'button';
   button.className = 'more';
-  const show = (whole) => {
-    body.textContent = whole ? text : excerpt;
-    button.ariaExpanded = String(whole);
-    button.textContent = whole ? t.showLess : t.showMore;
+  const show = (/** @type {boolean} */ isWhole) => {
+    body.classList.toggle('folded', !isWhole);
+    button.setAttribute('aria-expanded', String(isWhole));
+    button.textContent = isWhole ? t.showLess : t.showMore;
   };
-  button.addEventListener('click', () => show(button.ariaExpanded === 'false'));
+  button.addEventListener('click', () => show(body.classList.contains('folded')));
+  // The browser has found a word in the part that is folded away, and scrolls to it.
+  body.addEventListener('scroll', () => {
+    if (body.scrollTop > 0) show(true);
+  });
   show(false);
   return button;
 }
 
-function excerptOf(text) {
-  const lines = text.split('\n', EXCERPT_LINES + 1);
-  const start = lines.slice(0, EXCERPT_LINES).join('\n').slice(0, EXCERPT_LENGTH);
-  if (start === text) return text;
-  return `${start.replace(/[\uD800-\uDBFF]$/, '').trimEnd()}…`;
+/**
+ * @param {string} name
+ * @param {Date} date
+ */
+function heading(name, date) {
+  const line = document.createElement('div');
+  line.className = 'by';
+  const time = document.createElement('time');
+  time.dateTime = date.toISOString();
+  time.textContent = formatTime(date);
+  time.title = formatMoment(date);
+  line.append(nameLabel(name), ' ', time);
+  return line;
 }

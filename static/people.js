@@ -1,93 +1,94 @@
-// The list of who is here, and their number.
+// @ts-check
+// The list of members who are online, and their number.
 
-import { formatNumber, t } from './i18n.js';
+import { avatar, nameLabel } from './avatar.js';
+import { find } from './dom.js';
+import { compareNames, formatNumber, t } from './i18n.js';
 
-const HUES = 24;
-const graphemes = new Intl.Segmenter();
+/** @typedef {{ uid: string, name: string }} Member */
 
 export class People {
   #identity;
-  #list = document.querySelector('#members');
-  #unlisted = document.querySelector('#unlisted');
-  #counters = document.querySelectorAll('.online');
+  #list = find('#members', HTMLElement);
+  #unlisted = find('#unlisted', HTMLElement);
+  #counter = find('#online', HTMLElement);
+  #count = find('#count', HTMLElement);
+  /** @type {Map<string, string>} */
   #members = new Map();
+  #isDrawing = false;
 
+  /** @param {import('./identity.js').Identity} identity */
   constructor(identity) {
     this.#identity = identity;
   }
 
-  // False in a room too large for the server to name everyone.
-  get listed() {
+  /** Whether everyone is listed, which the server does not do in a large room. */
+  get isListed() {
     return this.#unlisted.hidden;
   }
 
+  /** @param {{ online: number, members?: Member[] }} room */
   replace({ online, members }) {
-    this.#unlisted.hidden = members !== undefined;
-    this.#members = new Map(members?.map(({ uid, name }) => [uid, name]));
+    const listed = members !== undefined && members.length >= online;
+    this.#unlisted.hidden = listed;
+    this.#list.hidden = !listed;
+    this.#members = new Map(listed ? members.map(({ uid, name }) => [uid, name]) : []);
     this.#show(online);
   }
 
+  /** @param {Member & { online: number }} member */
   add({ uid, name, online }) {
     this.#members.set(uid, name);
     this.#show(online);
   }
 
+  /** @param {{ uid: string, online: number }} member */
   remove({ uid, online }) {
     this.#members.delete(uid);
     this.#show(online);
   }
 
+  /** @param {Member} member */
   rename({ uid, name }) {
-    if (!this.#members.has(uid)) return;
-    this.#members.set(uid, name);
-    this.#showMembers();
+    if (this.#members.has(uid)) this.#members.set(uid, name);
+    this.#drawLater();
   }
 
+  /** @param {number} online */
   #show(online) {
-    for (const counter of this.#counters) counter.textContent = t.online(formatNumber(online));
-    this.#showMembers();
+    this.#counter.textContent = t.online(online);
+    this.#count.textContent = formatNumber(online);
+    this.#drawLater();
   }
 
-  #showMembers() {
-    if (!this.listed) return this.#list.replaceChildren();
+  // Many may come and go at once, and each change would sort and draw all of them.
+  #drawLater() {
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    requestAnimationFrame(() => {
+      this.#isDrawing = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
     const own = this.#identity.uid;
     const sorted = [...this.#members].sort(
-      ([uid, name], [otherUid, otherName]) => (otherUid === own) - (uid === own) || name.localeCompare(otherName),
+      ([uid, name], [otherUid, otherName]) =>
+        Number(otherUid === own) - Number(uid === own) || compareNames(name, otherName),
     );
-    this.#list.replaceChildren(...sorted.map(([uid, name]) => row(name, uid === own)));
+    this.#list.replaceChildren(...sorted.map(([uid, name]) => memberRow(name, uid === own)));
   }
 }
 
-// A round mark with the first character of the name, in a colour that belongs to the name.
-export function avatar(name) {
-  const mark = document.createElement('span');
-  mark.className = 'avatar';
-  mark.ariaHidden = 'true';
-  mark.textContent = [...graphemes.segment(name)][0]?.segment.toUpperCase() ?? '';
-  mark.style.setProperty('--hue', hue(name));
-  return mark;
-}
-
-export function nameLabel(name) {
-  const label = document.createElement('bdi');
-  label.className = 'name';
-  label.textContent = name;
-  label.style.setProperty('--hue', hue(name));
-  return label;
-}
-
-function hue(name) {
-  let hash = 0;
-  for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193);
-  // Names differ in their last characters first, which only the low bits would show.
-  hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
-  return ((hash >>> 16) % HUES) * (360 / HUES);
-}
-
-function row(name, own) {
+/**
+ * @param {string} name
+ * @param {boolean} isOwn
+ */
+function memberRow(name, isOwn) {
   const item = document.createElement('li');
   item.append(avatar(name), nameLabel(name));
-  if (!own) return item;
+  if (!isOwn) return item;
   const badge = document.createElement('span');
   badge.className = 'you';
   badge.textContent = t.you;

@@ -9,8 +9,15 @@ pub(super) struct Asset {
 }
 
 const EMBEDDED: &[(&str, &[u8])] = &[
+    ("address.js", include_bytes!("../../static/address.js")),
+    ("avatar.js", include_bytes!("../../static/avatar.js")),
+    ("backoff.js", include_bytes!("../../static/backoff.js")),
+    ("chat.js", include_bytes!("../../static/chat.js")),
     ("composer.js", include_bytes!("../../static/composer.js")),
     ("connection.js", include_bytes!("../../static/connection.js")),
+    ("dom.js", include_bytes!("../../static/dom.js")),
+    ("failure.js", include_bytes!("../../static/failure.js")),
+    ("grouping.js", include_bytes!("../../static/grouping.js")),
     ("i18n.js", include_bytes!("../../static/i18n.js")),
     ("icon.svg", include_bytes!("../../static/icon.svg")),
     ("identity.js", include_bytes!("../../static/identity.js")),
@@ -18,10 +25,23 @@ const EMBEDDED: &[(&str, &[u8])] = &[
     ("log.js", include_bytes!("../../static/log.js")),
     ("main.js", include_bytes!("../../static/main.js")),
     ("message.js", include_bytes!("../../static/message.js")),
+    ("name-form.js", include_bytes!("../../static/name-form.js")),
+    ("naming.js", include_bytes!("../../static/naming.js")),
+    ("notice.js", include_bytes!("../../static/notice.js")),
+    ("outbox.js", include_bytes!("../../static/outbox.js")),
+    ("pending.js", include_bytes!("../../static/pending.js")),
     ("people.js", include_bytes!("../../static/people.js")),
+    ("room-form.js", include_bytes!("../../static/room-form.js")),
+    ("room-name.js", include_bytes!("../../static/room-name.js")),
+    ("sender.js", include_bytes!("../../static/sender.js")),
+    ("sheet.js", include_bytes!("../../static/sheet.js")),
     ("status.js", include_bytes!("../../static/status.js")),
+    ("storage.js", include_bytes!("../../static/storage.js")),
     ("style.css", include_bytes!("../../static/style.css")),
+    ("text.js", include_bytes!("../../static/text.js")),
+    ("texts.js", include_bytes!("../../static/texts.js")),
     ("timeline.js", include_bytes!("../../static/timeline.js")),
+    ("title.js", include_bytes!("../../static/title.js")),
 ];
 
 pub(super) fn embedded(name: &str) -> Option<Asset> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { member, message, newRoom, say, startServer, texts, visitors } from './support.js';
+import { member, message, newRoom, online, say, startServer, texts, visitors } from './support.js';
 
 const visit = visitors();
 let server;
@@ -16,7 +16,7 @@ test('two visitors see each other and talk both ways', async () => {
   const [ada, bo] = await pair();
   await member(ada, 'Bo');
   await member(bo, 'Ada');
-  await ada.locator('#side .online').filter({ hasText: /^2 online$/ }).waitFor();
+  await online(ada, 2);
 
   await say(ada, 'hello Bo');
   await say(bo, await (await message(bo, 'hello Bo')).locator('.name').textContent());
@@ -30,7 +30,7 @@ test('two visitors see each other and talk both ways', async () => {
   assert.match(await time.textContent(), /^\d\d:\d\d$/);
 
   await bo.context().close();
-  await ada.locator('#side .online').filter({ hasText: /^1 online$/ }).waitFor();
+  await online(ada, 1);
 });
 
 test('the browser and the server agree to compress, and what is long enough to be compressed arrives', async () => {
@@ -130,17 +130,31 @@ test('Enter that ends an IME composition does not send', async () => {
   assert.deepEqual(await texts(bo), ['你好']);
 });
 
-test('a long message is folded and can be unfolded', async () => {
+test('a long message is folded and can be unfolded, and is whole for a search', async () => {
   const [ada, bo] = await pair();
   const text = '很长的消息。'.repeat(800);
+  const height = () => bo.locator('.bubble > p').evaluate((body) => body.clientHeight / parseFloat(getComputedStyle(body).lineHeight));
   await say(ada, text);
   const more = bo.getByRole('button', { name: 'Show more' });
   await more.waitFor();
-  assert.ok((await texts(bo))[0].length < 500);
-  await more.click();
+  assert.ok((await height()) <= 20.5);
   assert.deepEqual(await texts(bo), [text]);
+  await more.click();
+  assert.ok((await height()) > 50);
   await bo.getByRole('button', { name: 'Show less', expanded: true }).click();
-  assert.ok((await texts(bo))[0].length < 500);
+  assert.ok((await height()) <= 20.5);
+
+  assert.equal(await bo.evaluate(() => window.find('很长的消息', false, false, true)), true);
+  await bo.locator('.bubble > p').evaluate((body) => (body.scrollTop = 200));
+  await bo.getByRole('button', { name: 'Show less', expanded: true }).waitFor();
+});
+
+test('a message of a few lines is not folded', async () => {
+  const [ada, bo] = await pair();
+  await say(ada, 'words and words '.repeat(60).trim());
+  await bo.locator('.bubble > p').waitFor();
+  await bo.evaluate(() => new Promise(requestAnimationFrame));
+  assert.equal(await bo.locator('.more, .folded').count(), 0);
 });
 
 test('a text over the limit is refused before it is sent, and stays in the box', async () => {
@@ -149,39 +163,17 @@ test('a text over the limit is refused before it is sent, and stays in the box',
   await say(ada, text);
   await ada.locator('#notice').filter({ hasText: 'too long' }).waitFor();
   assert.equal(await ada.inputValue('#text'), text);
-  assert.match(await ada.textContent('#room-left'), /^-2 bytes left$/);
+  assert.equal(await ada.textContent('#bytes-left'), '2 bytes too long');
+  assert.equal(await ada.locator('#pending > li').count(), 0);
+
+  await ada.fill('#text', `${text.slice(1)}!`);
+  assert.equal(await ada.locator('#notice').isVisible(), false);
+  assert.equal(await ada.textContent('#bytes-left'), '0 bytes left');
 
   await say(ada, text.slice(1));
   await ada.locator('#messages .own').waitFor();
-  assert.equal(await ada.locator('#room-left').isVisible(), false);
+  assert.equal(await ada.locator('#bytes-left').isVisible(), false);
   assert.equal(await ada.locator('#notice').isVisible(), false);
-});
-
-test('a new name is seen by others, kept for the next visit, and refused when taken', async () => {
-  const [ada, bo] = await pair();
-  await ada.fill('#name', 'Augusta');
-  await ada.getByRole('button', { name: 'Save' }).click();
-  await member(bo, 'Augusta');
-  await bo.locator('#messages .note').filter({ hasText: 'Ada' }).filter({ hasText: 'is now' }).waitFor();
-  await ada.reload();
-  await member(ada, 'Augusta');
-
-  await ada.fill('#name', 'Bo');
-  await ada.press('#name', 'Enter');
-  await ada.locator('#name-error').filter({ hasText: 'taken' }).waitFor();
-  assert.equal(await ada.getAttribute('#name', 'aria-invalid'), 'true');
-  await ada.fill('#name', 'Augusta');
-  await ada.press('#name', 'Enter');
-  await ada.waitForSelector('#name-error:empty', { state: 'attached' });
-});
-
-test('a wished name that is taken is taken up once it is free', async () => {
-  const [ada] = await pair();
-  const second = await visit(ada.url(), { name: 'Ada' });
-  await second.locator('#notice').filter({ hasText: 'taken' }).waitFor();
-  assert.match(await second.inputValue('#name'), /^guest-/);
-  await ada.context().close();
-  await second.waitForFunction(() => document.querySelector('#name').value === 'Ada');
 });
 
 test('the keyboard alone is enough', async () => {
@@ -205,25 +197,5 @@ test('another room is reached by its name', async () => {
   await bo.press('#go', 'Enter');
   await bo.waitForFunction(() => document.querySelector('#room')?.textContent === '茶馆 & 朋友?');
   assert.equal(new URL(bo.url()).searchParams.get('room'), '茶馆 & 朋友?');
-  await ada.locator('#side .online').filter({ hasText: /^1 online$/ }).waitFor();
-});
-
-test('a reader who has scrolled up is left in peace and told of what is new', async () => {
-  const [ada, bo] = await pair({ viewport: { width: 400, height: 500 } });
-  const tall = Array(6).fill('line').join('\n');
-  for (let count = 1; count <= 5; count++) await say(ada, `${tall} ${count}`);
-  await message(bo, `${tall} 5`);
-  const position = () => bo.locator('#log').evaluate((log) => log.scrollTop);
-  const end = () => bo.locator('#log').evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
-  assert.ok((await end()) < 2);
-
-  await bo.locator('#log').evaluate((log) => log.scrollTo(0, 60));
-  await bo.evaluate(() => new Promise(requestAnimationFrame));
-  await say(ada, 'news');
-  await bo.getByRole('button', { name: '1 new message' }).waitFor();
-  assert.equal(await position(), 60);
-
-  await bo.getByRole('button', { name: '1 new message' }).click();
-  assert.ok((await end()) < 2);
-  assert.equal(await bo.locator('#newer').isVisible(), false);
+  await online(ada, 1);
 });

@@ -1,83 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { connected, freePort, message, newRoom, say, startServer, texts, visitors } from './support.js';
+import { before, test } from 'node:test';
+import { frozen, joined, said, scripted, soon, welcome } from './scripted.js';
+import { connected, inState, message, say, servers, shown, texts, visitors, waitUntil } from './support.js';
 
 const visit = visitors();
-const started = [];
+const start = servers();
 let server;
-const start = async (port) => {
-  started.push(await startServer(port));
-  return started.at(-1);
-};
 before(async () => (server = await start()));
-after(() => Promise.all(started.map((each) => each.kill())));
 
-// A conversation whose server half is written by the test: `answer` gets each connection, and plays it.
-const scripted = (answer, options) =>
-  visit(server.url, {
-    ...options,
-    prepare: async (page) => {
-      let attempts = 0;
-      await options?.prepare?.(page);
-      await page.routeWebSocket(/\/chat\//, (socket) => {
-        const received = [];
-        const send = (frame) => socket.send(JSON.stringify(frame));
-        const peer = { url: new URL(socket.url()), attempt: ++attempts, received, send, close: (code) => socket.close({ code }) };
-        socket.onMessage((text) => {
-          received.push(JSON.parse(text));
-          peer.onFrame?.(received.at(-1));
-        });
-        answer(peer);
-      });
-    },
-  });
-
-const welcome = { type: 'welcome', uid: 'me', name: 'Ada', server: 'throng/test', limits: { text: 100, name: 32 } };
-const said = (offset, more) => ({
-  type: 'message', room: 'lobby', offset, time: '2026-11-21T01:23:45.678Z', uid: 'bo', name: 'Bo', text: `text ${offset}`, ...more,
-});
-const joined = (epoch, offset, history, more) => ({
-  type: 'joined', room: 'lobby', epoch, offset, recovered: false, online: 1, members: [{ uid: 'me', name: 'Ada' }], history, ...more,
-});
-const shown = (page, expected) =>
-  page.waitForFunction(
-    (wanted) => JSON.stringify([...document.querySelectorAll('#messages .bubble > p')].map((body) => body.textContent)) === wanted,
-    JSON.stringify(expected),
-  );
-
-// Every wait is as long as its jitter allows, and time is the test's own.
-const frozen = {
-  prepare: async (page) => {
-    await page.clock.install();
-    await page.addInitScript(() => (Math.random = () => 0.9999));
-  },
-};
-
-test('the page comes back after the server was killed, and keeps what was in the box', async () => {
-  const port = await freePort();
-  const doomed = await start(port);
-  const address = `${doomed.url}/?room=${newRoom()}`;
-  const ada = await visit(address, { name: 'Ada', losesServer: true });
-  const bo = await visit(address, { name: 'Bo', losesServer: true });
-  await say(ada, 'before');
-  await message(bo, 'before');
-
-  await doomed.kill();
-  await ada.waitForFunction(() => document.body.dataset.state !== 'connected');
-  await say(ada, 'kept while away');
-  await ada.locator('#notice').filter({ hasText: 'Not connected' }).waitFor();
-  assert.equal(await ada.inputValue('#text'), 'kept while away');
-
-  await start(port);
-  await connected(ada);
-  await connected(bo);
-  assert.equal(await ada.inputValue('#text'), 'kept while away');
-  await ada.press('#text', 'Enter');
-  await message(bo, 'kept while away');
-});
+const script = (answer, options) => scripted(visit, server.url, answer, options);
 
 test('a message that is known already is not shown again', async () => {
-  const page = await scripted((peer) => {
+  const page = await script((peer) => {
     peer.send(welcome);
     peer.send(joined('a', 2, [said(1), said(2)]));
     for (const offset of [2, 3, 3, 1, 4]) peer.send(said(offset));
@@ -87,7 +21,7 @@ test('a message that is known already is not shown again', async () => {
 
 test('a connection resumes where the one before it ended', async () => {
   const peers = [];
-  const page = await scripted((peer) => {
+  const page = await script((peer) => {
     peers.push(peer);
     peer.send(welcome);
     if (peer.attempt === 1) {
@@ -105,7 +39,7 @@ test('a connection resumes where the one before it ended', async () => {
 });
 
 test('a replay of the same epoch is merged, and says what is missing', async () => {
-  const page = await scripted((peer) => {
+  const page = await script((peer) => {
     peer.send(welcome);
     if (peer.attempt === 3) return peer.send(joined('a', 8, [said(7), said(8)]));
     peer.send(joined('a', 2 * peer.attempt, [said(1), said(2), said(3), said(4)].slice(0, 2 * peer.attempt)));
@@ -115,8 +49,25 @@ test('a replay of the same epoch is merged, and says what is missing', async () 
   assert.equal(await page.textContent('#messages .note'), '2 messages are missing here');
 });
 
-test('a replay of another epoch replaces the history', async () => {
-  const page = await scripted((peer) => {
+test('a long history that comes in parts is asked for to its end', async () => {
+  let room;
+  const page = await script((peer) => {
+    room = peer;
+    peer.onFrame = ({ since }) => {
+      const next = [said(since + 1), said(since + 2)];
+      peer.send(joined('a', 6, next, { more: since + 2 < 6 }));
+      if (since + 2 === 6) peer.send(said(7));
+    };
+    peer.send(welcome);
+    peer.send(joined('a', 6, [said(1), said(2)], { more: true }));
+  });
+  await shown(page, [1, 2, 3, 4, 5, 6, 7].map((offset) => `text ${offset}`));
+  assert.deepEqual(room.received.map(({ type, since }) => [type, since]), [['join', 2], ['join', 4]]);
+  assert.equal(await page.locator('.note').count(), 0);
+});
+
+test('after a restart everything stays on the screen, above a line that says so', async () => {
+  const page = await script((peer) => {
     peer.send(welcome);
     if (peer.attempt === 1) {
       peer.send(joined('a', 9, [said(8), said(9)]));
@@ -124,82 +75,52 @@ test('a replay of another epoch replaces the history', async () => {
     }
     peer.send(joined('b', 1, [said(1, { text: 'anew' })]));
     peer.send(said(2));
-  }, { prepare: (page) => page.addInitScript(() => (Math.random = () => 0)) });
-  await shown(page, ['anew', 'text 2']);
-});
-
-test('what was not confirmed comes back to the box, and what was is not said twice', async () => {
-  let confirmed;
-  const page = await scripted((peer) => {
-    peer.send({ ...welcome, uid: `me${peer.attempt}` });
-    peer.send(joined('a', peer.attempt - 1, peer.attempt === 1 ? [] : [confirmed], { recovered: peer.attempt > 1 }));
-    peer.onFrame = ({ id, text }) => {
-      if (text === 'arrived') confirmed = said(1, { uid: 'me1', name: 'Ada', text, id });
-      if (text === 'lost') peer.close(1011);
-    };
-  }, { prepare: (page) => page.addInitScript(() => (Math.random = () => 0.5)) });
-  await say(page, 'arrived');
-  await page.locator('#pending > li').waitFor();
-  await say(page, 'lost');
-  await page.fill('#text', 'written since');
-
-  await shown(page, ['arrived']);
-  await page.waitForFunction(() => document.querySelector('#text').value === 'lost\nwritten since');
-  assert.equal(await page.locator('#pending > li').count(), 0);
-  assert.equal(await page.locator('#messages > .own').count(), 1);
-});
-
-test('a message the server refuses comes back to the box with the reason', async () => {
-  const page = await scripted((peer) => {
-    peer.send(welcome);
-    peer.send(joined('a', 0, []));
-    const codes = ['rate_limited', 'unheard_of'];
-    peer.onFrame = ({ id }) => peer.send({ type: 'error', code: codes.shift(), message: 'A sentence.', id });
-  });
-  await say(page, 'too fast');
-  await page.locator('#notice').filter({ hasText: 'That was too fast' }).waitFor();
-  assert.equal(await page.inputValue('#text'), 'too fast');
-  await page.press('#text', 'Enter');
-  await page.locator('#notice').filter({ hasText: 'A sentence.' }).waitFor();
+  }, soon);
+  await shown(page, ['text 8', 'text 9', 'anew', 'text 2']);
+  const rows = await page.locator('#messages > li').evaluateAll((all) => all.map((row) => row.className.split(' ')[0]));
+  assert.deepEqual(rows, ['day', 'other', 'other', 'divider', 'other', 'other']);
+  assert.equal(await page.textContent('.divider'), 'The server restarted. Messages above are no longer stored.');
 });
 
 test('a silent line is probed, and given up when nothing answers', async () => {
   const peers = [];
-  const page = await scripted((peer) => {
+  const page = await script((peer) => {
     peers.push(peer);
+    peer.enter();
     peer.onFrame = () => peers.answers && peer.send({ type: 'pong' });
   }, frozen);
-  const pings = (count) => waitUntil(() => peers[0].received.length === count);
+  const state = () => page.getAttribute('body', 'data-state');
+  const pass = async (condition) =>
+    waitUntil(async () => {
+      await page.clock.runFor(500);
+      return condition();
+    });
 
   peers.answers = true;
-  await page.clock.runFor(30_000);
-  await pings(1);
+  await pass(() => peers[0].received.length === 1);
   assert.deepEqual(peers[0].received, [{ type: 'ping' }]);
-  await waitUntil(async () => {
-    await page.clock.runFor(1_000);
-    return peers[0].received.length === 2;
-  });
-  assert.equal(await page.getAttribute('body', 'data-state'), 'connected');
+  await pass(() => peers[0].received.length === 2);
+  assert.equal(await state(), 'connected');
 
   peers.answers = false;
-  await waitUntil(async () => {
-    await page.clock.runFor(1_000);
-    return peers.length === 2;
-  });
+  await pass(async () => (await state()) === 'checking');
+  assert.equal(await page.textContent('#state'), 'No answer from the server…');
+  assert.equal(peers.length, 1);
+  await pass(() => peers.length === 2);
   assert.equal(peers[0].received.length, 3);
   await connected(page);
 });
 
 test('the wait grows, is longer after a restart or an overload, and can be cut short', async () => {
-  const codes = [1006, 1011, 1012, 1013];
-  const waits = ['1', '2', '20', '30'];
-  const page = await scripted((peer) => {
-    const code = codes[peer.attempt - 1];
-    if (code) peer.onFrame = () => peer.close(code === 1006 ? undefined : code);
+  const peers = [];
+  const page = await script((peer) => {
+    peers.push(peer);
+    peer.enter();
   }, frozen);
-  for (const wait of waits) {
-    await say(page, 'hang up');
-    await page.locator('#countdown').filter({ hasText: `trying again in ${wait} s` }).waitFor();
+  for (const [code, wait] of [[undefined, '1'], [1011, '2'], [1012, '20'], [1013, '30']]) {
+    peers.at(-1).close(code);
+    await page.locator('#countdown').filter({ hasText: `– trying again in ${wait} s` }).waitFor();
+    assert.equal(await page.textContent('#state'), 'Connection lost');
     await page.getByRole('button', { name: 'Try now' }).click();
     await connected(page);
     assert.equal(await page.locator('#try-now').isVisible(), false);
@@ -207,115 +128,71 @@ test('the wait grows, is longer after a restart or an overload, and can be cut s
   }
 });
 
-test('the page reconnects as soon as the network is back', async () => {
-  const page = await scripted((peer) => {
-    peer.onFrame = () => peer.close(1013);
+const losing = async () => {
+  const peers = [];
+  const page = await script((peer) => {
+    peers.push(peer);
+    peer.enter();
   }, frozen);
-  await say(page, 'hang up');
-  await page.waitForSelector('[data-state="waiting"]');
-  const lost = Date.now();
+  // Three losses make the wait so long that only what is tested ends it.
+  for (let count = 0; count < 3; count++) {
+    peers.at(-1).close(1013);
+    await inState(page, 'waiting');
+    if (count < 2) await page.getByRole('button', { name: 'Try now' }).click();
+    if (count < 2) await connected(page);
+  }
+  await page.evaluate(() => document.activeElement.blur());
+  await page.clock.pauseAt(Date.now() + 1_500);
+  return page;
+};
+
+for (const [what, act] of Object.entries({
+  'the reader returns to the tab': (page) => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange'))),
+  'the box is focused': (page) => page.focus('#text'),
+  'the reader types': (page) => page.locator('#text').evaluate((box) => box.dispatchEvent(new Event('input'))),
+  'the reader sends a message': (page) => say(page, 'now'),
+})) {
+  test(`the page reconnects at once when ${what}`, async () => {
+    const page = await losing();
+    await act(page);
+    await connected(page);
+  });
+}
+
+test('the page reconnects soon after the network is back, not all pages at once', async () => {
+  const page = await losing();
   await page.evaluate(() => dispatchEvent(new Event('online')));
+  assert.equal(await page.getAttribute('body', 'data-state'), 'waiting');
+  assert.match(await page.textContent('#countdown'), /in 2 s/);
+  await page.clock.runFor(2_000);
   await connected(page);
-  assert.ok(Date.now() - lost < 9_000);
 });
 
-test('a room too large to list shows its number, and its members once it is small', async () => {
-  let room;
-  const page = await scripted((peer) => {
-    room = peer;
+test('a room that is full for now is tried again', async () => {
+  const page = await script((peer) => {
     peer.send(welcome);
-    peer.send(joined('a', 0, [], { online: 12345, members: undefined }));
-    peer.onFrame = () => peer.send({ type: 'who', room: 'lobby', online: 2, members: [{ uid: 'bo', name: 'Bo' }, { uid: 'me', name: 'Ada' }] });
-  });
-  const online = (text) => page.locator('#side .online').filter({ hasText: text }).waitFor();
-  await online('12,345 online');
-  assert.equal(await page.locator('#unlisted').isVisible(), true);
-  room.send({ type: 'online', room: 'lobby', online: 101 });
-  await online('101 online');
-
-  room.send({ type: 'leave', room: 'lobby', uid: 'eve', name: 'Eve', online: 2 });
-  await online('2 online');
-  assert.deepEqual(room.received, [{ type: 'who', room: 'lobby' }]);
-  assert.deepEqual(await page.locator('#members .name').allTextContents(), ['Ada', 'Bo']);
-  assert.equal(await page.locator('#unlisted').isVisible(), false);
+    if (peer.attempt > 1) return peer.send(joined('a', 0, []));
+    peer.send({ type: 'error', code: 'rooms_full', message: 'There are 9 rooms.' });
+  }, soon);
+  await connected(page);
 });
 
-test('messages that were left out are asked for, and what is gone is told', async () => {
-  let room;
-  const page = await scripted((peer) => {
-    peer.onFrame = (frame) => {
-      if (frame.type === 'say') {
-        peer.send({ type: 'gap', room: 'lobby', from: 1, to: 3 });
-        peer.send(said(4));
-        peer.send({ type: 'gap', room: 'lobby', from: 5, to: 5 });
-      } else if (frame.type === 'join') {
-        const own = said(3, { uid: 'me', text: 'mine', id: peer.received[0].id });
-        peer.send(joined('a', 5, [said(2), own, said(4), said(5)], { recovered: true }));
-        peer.send(said(6));
-      }
-    };
-    peer.send(welcome);
-    peer.send(joined('a', 0, []));
-    room = peer;
+test('frames that nobody expects are ignored', async () => {
+  const page = await script((peer) => {
+    peer.enter();
+    for (const type of ['toString', 'constructor', '__proto__', 'unheard-of', null, 5]) peer.send({ type });
+    peer.send(null);
+    peer.send([]);
+    peer.send(said(1));
   });
-  await say(page, 'mine');
-  await shown(page, ['text 2', 'mine', 'text 4', 'text 5', 'text 6']);
-  assert.deepEqual(room.received.slice(1), [{ type: 'join', room: 'lobby', since: 0, epoch: 'a' }]);
-  assert.match(await page.locator('#messages').textContent(), /1 message/);
-  assert.equal(await page.inputValue('#text'), '');
-});
-
-test('an own message that was left out and is not in the history goes back to the box', async () => {
-  const page = await scripted((peer) => {
-    peer.onFrame = (frame) => {
-      if (frame.type === 'say') peer.send({ type: 'gap', room: 'lobby', from: 1, to: 200 });
-      if (frame.type === 'join') peer.send(joined('a', 200, [said(200)], { recovered: false }));
-    };
-    peer.send(welcome);
-    peer.send(joined('a', 0, []));
-  });
-  await say(page, 'mine');
-  await shown(page, ['text 200']);
-  assert.equal(await page.inputValue('#text'), 'mine');
+  await shown(page, ['text 1']);
 });
 
 test('the page stays bounded', async () => {
-  const page = await scripted((peer) => {
-    peer.send(welcome);
-    peer.send(joined('a', 0, []));
+  const page = await script((peer) => {
+    peer.enter();
     for (let offset = 1; offset <= 1500; offset++) peer.send(said(offset));
   });
   await message(page, 'text 1500');
   assert.ok((await texts(page)).length <= 400);
 });
-
-test('unread messages are counted in the title while the page is hidden', async () => {
-  let room;
-  const page = await scripted((peer) => {
-    room = peer;
-    peer.send(welcome);
-    peer.send(joined('a', 0, []));
-  });
-  const setHidden = (hidden) =>
-    page.evaluate((value) => {
-      Object.defineProperty(document, 'hidden', { value, configurable: true });
-      document.dispatchEvent(new Event('visibilitychange'));
-    }, hidden);
-  const title = (wanted) => page.waitForFunction((text) => document.title === text, wanted);
-  await title('lobby · throng');
-  await setHidden(true);
-  room.send(said(1));
-  room.send(said(2, { uid: 'me' }));
-  room.send(said(3));
-  await title('(2) lobby · throng');
-  await setHidden(false);
-  await title('lobby · throng');
-});
-
-async function waitUntil(condition) {
-  for (const end = Date.now() + 10_000; Date.now() < end; ) {
-    if (await condition()) return;
-    await new Promise(setImmediate);
-  }
-  assert.fail('the condition was not met in time');
-}

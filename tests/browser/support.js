@@ -20,10 +20,11 @@ const CHROMIUM_FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const REFUSED = /WebSocket connection to .* failed/;
+const REFUSED = /WebSocket connection to .* failed|Failed to load resource/;
 
-export async function startServer(port = 0) {
-  const child = spawn(BINARY, ['serve', '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+export async function startServer({ port = 0, flags = [] } = {}) {
+  const settings = ['serve', '--listen', `127.0.0.1:${port}`, ...flags];
+  const child = spawn(BINARY, settings, { stdio: ['ignore', 'ignore', 'pipe'] });
   const lines = createInterface({ input: child.stderr });
   const url = await new Promise((resolve, reject) => {
     lines.on('line', (line) => {
@@ -35,11 +36,24 @@ export async function startServer(port = 0) {
   });
   return {
     url,
+    port: Number(new URL(url).port),
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
     async kill(signal = 'SIGKILL') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
       await once(child, 'exit');
     },
+  };
+}
+
+// Servers for one test file, which end with it.
+export function servers() {
+  const started = [];
+  after(() => Promise.all(started.map((each) => each.kill())));
+  return async (settings) => {
+    started.push(await startServer(settings));
+    return started.at(-1);
   };
 }
 
@@ -53,12 +67,12 @@ export async function freePort() {
 }
 
 // A browser for one test file. Each visitor is a person with a browser of their own.
-export function visitors() {
+export function visitors(settings) {
   let browser;
   const watched = [];
 
   before(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS, ...settings });
   });
 
   afterEach(async () => {
@@ -69,7 +83,8 @@ export function visitors() {
 
   after(() => browser.close());
 
-  return async function visit(address, { name, losesServer = false, prepare, ...options } = {}) {
+  // `awaits` is the state of the page to wait for; `losesServer` allows the browser to report failed connections.
+  return async function visit(address, { name, losesServer = false, prepare, awaits = 'connected', ...options } = {}) {
     const context = await browser.newContext({ locale: 'en-GB', ...options });
     const page = await context.newPage();
     const faults = [];
@@ -92,12 +107,16 @@ export function visitors() {
     }
     await prepare?.(page);
     await page.goto(address);
-    await connected(page);
+    await inState(page, awaits);
     return page;
   };
 }
 
-export const connected = (page) => page.waitForSelector('[data-state="connected"]');
+export const inState = (page, name) => page.waitForSelector(`[data-state="${name}"]`);
+
+export const connected = (page) => inState(page, 'connected');
+
+export const online = (page, count) => page.locator('#count').filter({ hasText: exactly(String(count)) }).waitFor();
 
 export async function say(page, text) {
   await page.fill('#text', text);
@@ -123,3 +142,17 @@ export function exactly(text) {
 
 let rooms = 0;
 export const newRoom = () => `room-${process.pid}-${++rooms}`;
+
+export const shown = (page, expected) =>
+  page.waitForFunction(
+    (wanted) => JSON.stringify([...document.querySelectorAll('#messages .bubble > p')].map((body) => body.textContent)) === wanted,
+    JSON.stringify(expected),
+  );
+
+export async function waitUntil(condition, what = 'the condition was not met in time') {
+  for (const end = Date.now() + 30_000; Date.now() < end; ) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail(what);
+}

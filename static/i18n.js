@@ -91,8 +91,8 @@ export function explain({ code, message, rule, limit }) {
   const sentence = new Map(Object.entries(about)).get(rule ?? '')?.(limit ?? 0);
   if (sentence) return sentence;
   // The server's sentence is English, and names the rule.
-  const isPrecise = chosen.tag === 'en' && code.startsWith('bad_') && message;
-  return (isPrecise ? message : new Map(Object.entries(t.errors)).get(code)) ?? message;
+  const isPrecise = chosen.tag === 'en' && (code === 'bad_name' || code === 'bad_room');
+  return (isPrecise ? message : new Map(Object.entries(t.errors)).get(code)) || message;
 }
 
 /**

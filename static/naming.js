@@ -4,10 +4,12 @@
 import { isGuestName } from './identity.js';
 
 const LAST_SUBSTITUTE = 5;
+// An earlier page of this tab may just be about to leave.
+const BEFORE_SUBSTITUTE_MS = 500;
 
 /**
  * @typedef {import('./i18n.js').Refusal & { id?: string }} Refused
- * @typedef {{ purpose: 'choice' | 'substitute' | 'reclaim', name: string, number: number }} Request
+ * @typedef {{ purpose: 'choice' | 'substitute' | 'reclaim', name: string, number: number, attempt: number }} Request
  *   `choice`: the reader asks for it; `substitute`: for a name that is taken; `reclaim`: it may be free again.
  */
 
@@ -17,6 +19,7 @@ export class Naming {
   #onName;
   #onRefusal;
   #onSubstitute;
+  #later;
   /** @type {Request[]} What was asked and is not answered yet; answers come in this order. */
   #requests = [];
   /** @type {string | null} */
@@ -33,13 +36,15 @@ export class Naming {
    * @param {(name: string, isChoice: boolean) => void} parts.onName the reader has this name now
    * @param {(refused: Refused) => void} parts.onRefusal the name they chose is refused
    * @param {(wish: string, name: string, refused: Refused) => void} parts.onSubstitute they have another name
+   * @param {(then: () => void, milliseconds: number) => void} [parts.later]
    */
-  constructor({ identity, send, onName, onRefusal, onSubstitute }) {
+  constructor({ identity, send, onName, onRefusal, onSubstitute, later = (then, time) => setTimeout(then, time) }) {
     this.#identity = identity;
     this.#send = send;
     this.#onName = onName;
     this.#onRefusal = onRefusal;
     this.#onSubstitute = onSubstitute;
+    this.#later = later;
   }
 
   /** Returns the name to ask for in the address of the next connection; '' for none. */
@@ -76,7 +81,7 @@ export class Naming {
     }
     if (wish === '' || wish === name) return;
     if (!refused || isGuestName(this.#askedOnEntry)) return this.#ask('reclaim', wish);
-    if (refused.code === 'name_taken') return this.#substitute(2);
+    if (refused.code === 'name_taken') return this.#later(() => this.#substitute(1), BEFORE_SUBSTITUTE_MS);
     this.#identity.wish = '';
     this.#identity.rename(name);
     this.#onSubstitute(wish, name, refused);
@@ -96,7 +101,7 @@ export class Naming {
     this.#identity.rename(name);
     if (isChoice) this.#keepChoice(name);
     this.#onName(name, isChoice);
-    if (request?.purpose === 'substitute') {
+    if (request?.purpose === 'substitute' && request.attempt > 1) {
       this.#onSubstitute(this.#identity.wish, name, { code: 'name_taken', message: '' });
     }
   }
@@ -128,14 +133,15 @@ export class Naming {
    * @param {Refused} refused
    */
   #afterRefused(request, refused) {
-    const tried = Number(request.name.split(' ').at(-1));
-    if (refused.code === 'name_taken' && tried < LAST_SUBSTITUTE) return this.#substitute(tried + 1);
+    const { attempt } = request;
+    if (refused.code === 'name_taken' && attempt < LAST_SUBSTITUTE) return this.#substitute(attempt + 1);
     this.#onSubstitute(this.#identity.wish, this.#identity.name, refused);
   }
 
-  /** @param {number} number */
-  #substitute(number) {
-    this.#ask('substitute', `${this.#identity.wish} ${number}`);
+  /** @param {number} attempt */
+  #substitute(attempt) {
+    const { wish } = this.#identity;
+    this.#ask('substitute', attempt === 1 ? wish : `${wish} ${attempt}`, attempt);
   }
 
   /** @param {string} name */
@@ -149,9 +155,9 @@ export class Naming {
    * @param {Request['purpose']} purpose
    * @param {string} name
    */
-  #ask(purpose, name) {
+  #ask(purpose, name, attempt = 1) {
     const number = ++this.#count;
-    if (this.#send({ type: 'nick', name, id: idOf(number) })) this.#requests.push({ purpose, name, number });
+    if (this.#send({ type: 'nick', name, id: idOf(number) })) this.#requests.push({ purpose, name, number, attempt });
   }
 }
 

@@ -15,11 +15,11 @@ export function roomOf(search) {
  *
  * @param {string} name
  * @param {number} limit in bytes; 0 for none
- * @returns {'' | 'blank' | 'too_long' | 'slash' | 'unprintable' | 'dots'}
+ * @returns {'' | 'blank' | 'bytes' | 'slash' | 'unprintable' | 'dots'}
  */
 export function brokenRoomRule(name, limit) {
   if (name.trim() === '') return 'blank';
-  if (limit > 0 && byteLength(name) > limit) return 'too_long';
+  if (limit > 0 && byteLength(name) > limit) return 'bytes';
   if (name.includes('/')) return 'slash';
   // An address cannot carry these: they mean the folder itself and the one above.
   if (name === '.' || name === '..') return 'dots';

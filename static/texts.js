@@ -64,15 +64,22 @@ export const english = ({ write, isOne }) => ({
   rules: {
     name: {
       blank: () => 'Enter a name.',
-      too_long: (/** @type {number} */ limit) =>
+      characters: (/** @type {number} */ limit) =>
         `A name has at most ${write(limit)} ${isOne(limit) ? 'character' : 'characters'}.`,
+      bytes: (/** @type {number} */ limit) => `A name has at most ${write(limit)} bytes.`,
+      unprintable: () => 'A name can’t contain control, invisible or direction characters.',
+      marks: (/** @type {number} */ limit) => `A character of a name has at most ${write(limit)} combining marks.`,
+      say: () => 'A name can’t contain “say:”.',
+      guest: () => 'Names that begin with “guest-” are given by the server.',
     },
     room: {
       blank: () => 'Enter the name of a room.',
-      too_long: (/** @type {number} */ limit) => `A room name has at most ${write(limit)} bytes.`,
+      bytes: (/** @type {number} */ limit) => `A room name has at most ${write(limit)} bytes.`,
+      unprintable: () => 'A room name can’t contain control, invisible or direction characters.',
+      marks: (/** @type {number} */ limit) =>
+        `A character of a room name has at most ${write(limit)} combining marks.`,
       slash: () => 'A room name can’t contain “/”.',
       dots: () => 'A room can’t be named “.” or “..”.',
-      unprintable: () => 'A room name can’t contain control or direction characters.',
     },
   },
   errors: {
@@ -82,6 +89,7 @@ export const english = ({ write, isOne }) => ({
     not_in_room: 'You are not in this room.',
     text_empty: 'The message is empty.',
     text_too_long: 'The message is too long.',
+    bad_text: 'The message contains control characters.',
     too_many_rooms: 'You are in too many rooms.',
     rooms_full: 'The server has no space for another room.',
     rate_limited: 'You are sending too fast. Wait a moment.',
@@ -144,14 +152,20 @@ export const chinese = ({ write }) => ({
   rules: {
     name: {
       blank: () => '请输入昵称。',
-      too_long: (limit) => `昵称最多 ${write(limit)} 个字符。`,
+      characters: (limit) => `昵称最多 ${write(limit)} 个字符。`,
+      bytes: (limit) => `昵称最多 ${write(limit)} 字节。`,
+      unprintable: () => '昵称不能包含控制字符、不可见字符或方向字符。',
+      marks: (limit) => `昵称的每个字符最多带 ${write(limit)} 个组合符号。`,
+      say: () => '昵称不能包含“say:”。',
+      guest: () => '以“guest-”开头的昵称由服务器分配。',
     },
     room: {
       blank: () => '请输入房间名。',
-      too_long: (limit) => `房间名最多 ${write(limit)} 字节。`,
+      bytes: (limit) => `房间名最多 ${write(limit)} 字节。`,
+      unprintable: () => '房间名不能包含控制字符、不可见字符或方向字符。',
+      marks: (limit) => `房间名的每个字符最多带 ${write(limit)} 个组合符号。`,
       slash: () => '房间名不能包含“/”。',
       dots: () => '房间名不能是“.”或“..”。',
-      unprintable: () => '房间名不能包含控制字符或方向字符。',
     },
   },
   errors: {
@@ -161,6 +175,7 @@ export const chinese = ({ write }) => ({
     not_in_room: '你不在这个房间里。',
     text_empty: '消息是空的。',
     text_too_long: '消息太长了。',
+    bad_text: '消息包含控制字符。',
     too_many_rooms: '你加入的房间太多了。',
     rooms_full: '服务器的房间已满。',
     rate_limited: '发送过快，请稍等片刻。',

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { member, message, newRoom, say, startServer, visitors } from './support.js';
+import { readFileSync } from 'node:fs';
+import { before, test } from 'node:test';
+import { member, message, newRoom, online, say, servers, visitors } from './support.js';
 
 const visit = visitors();
+const start = servers();
 let server;
-before(async () => (server = await startServer()));
-after(() => server.kill());
+before(async () => (server = await start()));
 
 const address = (room = newRoom()) => `${server.url}/?room=${encodeURIComponent(room)}`;
 
@@ -13,24 +14,25 @@ test('the page speaks the reader\'s language', async () => {
   const chinese = await visit(address(), { locale: 'zh-CN', name: '林' });
   assert.equal(await chinese.getAttribute('html', 'lang'), 'zh-Hans');
   await chinese.getByText('已连接').waitFor();
-  await chinese.getByRole('heading', { name: '谁在这里' }).waitFor();
+  await chinese.getByRole('heading', { name: '在线成员' }).waitFor();
   await chinese.getByRole('textbox', { name: '消息' }).waitFor();
-  await chinese.locator('#side').getByText('1 人在线').waitFor();
+  await online(chinese, 1);
+  await chinese.getByPlaceholder('的身份发言').waitFor();
 
   const english = await visit(address(), { locale: 'fr-FR' });
   assert.equal(await english.getAttribute('html', 'lang'), 'en');
   await english.getByText('Connected').waitFor();
 });
 
-test('every word on the page exists in both languages', async () => {
-  const page = await visit(address());
-  const keys = await page.$$eval('[data-text], [data-label]', (all) => all.flatMap(({ dataset }) => [dataset.text, dataset.label].filter(Boolean)));
-  const shapeOf = () =>
-    import('/static/i18n.js').then(({ t }) => JSON.stringify(t, (_, value) => (typeof value === 'object' ? value : typeof value)));
-  const english = JSON.parse(await page.evaluate(shapeOf));
-  const chinese = JSON.parse(await (await visit(address(), { locale: 'zh-CN' })).evaluate(shapeOf));
-  assert.deepEqual(chinese, english);
-  for (const key of keys) assert.equal(english[key], 'string', key);
+test('dates and digits are those of the language of the words', async () => {
+  for (const locale of ['ar-EG', 'de-DE']) {
+    const page = await visit(address(), { locale });
+    await say(page, 'today');
+    await message(page, 'today');
+    assert.match(await page.textContent('#messages > .day'), /^(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,? \d+ [A-Z][a-z]+$/);
+    assert.match(await page.textContent('#messages time'), /^\d\d:\d\d$/);
+    assert.equal(await page.textContent('#count'), '1');
+  }
 });
 
 for (const width of [320, 375, 1280]) {
@@ -64,20 +66,97 @@ for (const width of [320, 375, 1280]) {
   });
 }
 
-test('every control has a name for those who do not see it', async () => {
+const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const violations = async (page) => {
+  await page.evaluate(axe);
+  const { violations: found } = await page.evaluate(() => window.axe.run());
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 100)).join(', ')}`);
+};
+
+test('axe has nothing to say, on a desk, on a phone with the sheet open, and of what failed', async () => {
+  const room = address();
+  const desk = await visit(room, { name: 'Ada', reducedMotion: 'reduce' });
+  const phone = await visit(room, { viewport: { width: 375, height: 700 }, reducedMotion: 'reduce' });
+  await say(phone, 'x '.repeat(2000).trim());
+  await phone.getByRole('button', { name: 'Show more' }).waitFor();
+  await desk.fill('#name', 'x'.repeat(40));
+  await desk.press('#name', 'Enter');
+  await desk.locator('#name-error').filter({ hasText: 'at most' }).waitFor();
+  assert.deepEqual(await violations(desk), []);
+  assert.deepEqual(await violations(phone), []);
+  await phone.getByRole('button', { name: '2 online' }).click();
+  assert.deepEqual(await violations(phone), []);
+  const impossible = await visit(address('a/b'), { awaits: 'stopped' });
+  assert.deepEqual(await violations(impossible), []);
+});
+
+test('focus stays in the open sheet, Escape closes it, and a wider window does too', async () => {
   const page = await visit(address(), { viewport: { width: 375, height: 700 } });
-  const accessibility = await page.context().newCDPSession(page);
-  const unnamed = async () => {
-    const { nodes } = await accessibility.send('Accessibility.getFullAXTree');
-    const controls = nodes.filter(({ ignored, role }) => !ignored && ['button', 'textbox', 'link', 'log', 'complementary'].includes(role?.value));
-    assert.ok(controls.length >= 3);
-    return controls.filter(({ name }) => !name?.value).map(({ role }) => role.value);
-  };
-  await say(page, 'x'.repeat(2000));
-  await page.getByRole('button', { name: 'Show more' }).waitFor();
-  assert.deepEqual(await unnamed(), []);
-  await page.getByRole('button', { name: '1 online' }).click();
-  assert.deepEqual(await unnamed(), []);
+  const opener = page.getByRole('button', { name: '1 online' });
+  await opener.click();
+  await page.locator('#sheet[open] #side').waitFor();
+  for (let steps = 0; steps < 12; steps++) {
+    await page.keyboard.press('Tab');
+    const place = await page.evaluate(() => document.activeElement.closest('#sheet, body').id || document.activeElement.tagName);
+    assert.ok(['sheet', 'BODY'].includes(place), `the focus is on ${place}`);
+  }
+  await page.keyboard.press('Escape');
+  await page.locator('#side').waitFor({ state: 'hidden' });
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'open-side');
+
+  await opener.click();
+  await page.fill('#go', 'half');
+  await page.setViewportSize({ width: 1280, height: 700 });
+  await page.waitForFunction(() => !document.querySelector('#sheet').open);
+  await page.locator('body > #side').waitFor();
+  assert.equal(await page.inputValue('#go'), 'half');
+});
+
+test('a phone on its side has one column, and space for the conversation', async () => {
+  const page = await visit(address(), { viewport: { width: 844, height: 390 } });
+  assert.equal(await page.locator('#side').isVisible(), false);
+  assert.ok((await page.locator('#log').boundingBox()).height > 390 / 2);
+});
+
+test('Enter starts a line on a touch screen, where the button sends', async () => {
+  const page = await visit(address(), { hasTouch: true, isMobile: true, viewport: { width: 390, height: 700 } });
+  await page.fill('#text', 'one');
+  await page.press('#text', 'Enter');
+  await page.locator('#text').pressSequentially('two');
+  assert.equal(await page.inputValue('#text'), 'one\ntwo');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await message(page, 'one\ntwo');
+});
+
+test('heading, conversation and box stand in one column, whatever scrollbars the browser has', async () => {
+  const page = await visit(address(), { viewport: { width: 1280, height: 500 } });
+  for (let count = 1; count <= 20; count++) await say(page, `text ${count}`);
+  await message(page, 'text 20');
+  const edges = await page.$$eval('.heading, #messages, #composer', (all) => all.map((each) => Math.round(each.getBoundingClientRect().left)));
+  assert.equal(new Set(edges).size, 1, edges.join(' '));
+  const right = await page.$$eval('#messages, #composer', (all) => all.map((each) => Math.round(each.getBoundingClientRect().right)));
+  assert.equal(new Set(right).size, 1, right.join(' '));
+});
+
+test('the focus shows where the system sets the colours', async () => {
+  const page = await visit(address(), { forcedColors: 'active' });
+  for (const [input, ring] of [['#text', '#composer'], ['#name', '#name-form .field']]) {
+    await page.focus(input);
+    const { style, width } = await page.locator(ring).evaluate((element) => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(element);
+      return { style: outlineStyle, width: outlineWidth };
+    });
+    assert.deepEqual([style, width], ['solid', '2px']);
+  }
+});
+
+test('before the first connection the box says what it is for, and there is nothing to send', async () => {
+  const page = await visit(address(), {
+    awaits: 'connecting',
+    prepare: (opened) => opened.routeWebSocket(/chat/, () => {}),
+  });
+  assert.equal(await page.getAttribute('#text', 'placeholder'), 'Message');
+  assert.equal(await page.locator('#composer.blank').count(), 1);
 });
 
 for (const colorScheme of ['light', 'dark']) {
@@ -94,23 +173,6 @@ for (const colorScheme of ['light', 'dark']) {
     assert.deepEqual(await page.evaluate(faintTexts), []);
   });
 }
-
-test('a browser that forbids storage can chat all the same', async () => {
-  const room = address();
-  const page = await visit(room, {
-    prepare: (opened) =>
-      opened.addInitScript(() => {
-        for (const storage of ['localStorage', 'sessionStorage']) {
-          Object.defineProperty(window, storage, { get: () => { throw new DOMException('forbidden', 'SecurityError'); } });
-        }
-      }),
-  });
-  await page.fill('#name', 'Nobody');
-  await page.press('#name', 'Enter');
-  await member(page, 'Nobody');
-  await say(page, 'still here');
-  await message(page, 'still here');
-});
 
 // The visible texts whose contrast with what lies behind them is below WCAG's AA.
 function faintTexts() {

@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const BINARY = process.env.THRONG_BIN ?? fileURLToPath(new URL('../../target/release/throng', import.meta.url));
-const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
-const CHROMIUM_FLAGS = [
+export const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
+export const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -78,17 +78,22 @@ export function visitors(settings) {
   afterEach(async () => {
     const pages = watched.splice(0);
     for (const { page } of pages) await page.context().close();
-    for (const { faults } of pages) assert.deepEqual(faults, []);
+    for (const { faults, expects } of pages) {
+      assert.deepEqual(faults.filter((fault) => !expects?.test(fault)), []);
+      if (expects) assert.notEqual(faults.length, 0);
+    }
   });
 
   after(() => browser.close());
 
-  // `awaits` is the state of the page to wait for; `losesServer` allows the browser to report failed connections.
-  return async function visit(address, { name, losesServer = false, prepare, awaits = 'connected', ...options } = {}) {
+  // `awaits` is the state of the page to wait for. `losesServer` allows the browser to report failed connections, and
+  // `expects` the faults that match it.
+  return async function visit(address, settings = {}) {
+    const { name, losesServer = false, expects, prepare, awaits = 'connected', ...options } = settings;
     const context = await browser.newContext({ locale: 'en-GB', ...options });
     const page = await context.newPage();
     const faults = [];
-    watched.push({ page, faults });
+    watched.push({ page, faults, expects });
     page.on('pageerror', (error) => faults.push(`page error: ${error}`));
     page.on('console', (message) => {
       if (message.type() !== 'error' || (losesServer && REFUSED.test(message.text()))) return;
@@ -102,12 +107,14 @@ export function visitors(settings) {
     });
     if (name) {
       await page.addInitScript((wish) => {
-        if (localStorage.getItem('throng.name') === null) localStorage.setItem('throng.name', wish);
+        if (location.protocol === 'about:') return;
+        if (sessionStorage.getItem('named') === null) localStorage.setItem('throng.name', wish);
+        sessionStorage.setItem('named', 'once');
       }, name);
     }
     await prepare?.(page);
     await page.goto(address);
-    await inState(page, awaits);
+    if (awaits) await inState(page, awaits);
     return page;
   };
 }
@@ -116,6 +123,7 @@ export const inState = (page, name) => page.waitForSelector(`[data-state="${name
 
 export const connected = (page) => inState(page, 'connected');
 
+// Waits until the page shows that number of members.
 export const online = (page, count) => page.locator('#count').filter({ hasText: exactly(String(count)) }).waitFor();
 
 export async function say(page, text) {

@@ -29,13 +29,3 @@ test('no module imports itself by way of others', () => {
   };
   for (const name of names) visit(name, []);
 });
-
-test('no two modules declare the same name', () => {
-  const owners = new Map();
-  for (const [name, source] of sources) {
-    for (const [, declared] of source.matchAll(/^(?:export )?(?:class|function|const|let) ([\w$]+)/gm)) {
-      assert.equal(owners.get(declared), undefined, `${declared} in ${name}`);
-      owners.set(declared, name);
-    }
-  }
-});

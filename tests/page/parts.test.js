@@ -52,7 +52,7 @@ test('the room is in the address, and is the lobby if there is none', () => {
 test('rooms that cannot be are known before the server is asked', () => {
   assert.equal(brokenRoomRule('tea', 64), '');
   assert.equal(brokenRoomRule('茶'.repeat(21), 64), '');
-  assert.equal(brokenRoomRule('茶'.repeat(22), 64), 'too_long');
+  assert.equal(brokenRoomRule('茶'.repeat(22), 64), 'bytes');
   assert.equal(brokenRoomRule('x'.repeat(999), 0), '');
   assert.equal(brokenRoomRule('  ', 64), 'blank');
   assert.equal(brokenRoomRule('a/b', 64), 'slash');

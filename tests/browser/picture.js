@@ -12,7 +12,7 @@ const CONVERSATION = [
   ['Jonas', 'Report is on the wiki, next to the one for 2.3.'],
   ['Priya', 'That is better than last time, isn’t it?'],
   ['Jonas', 'A lot. 2.3 had 68 ms on the same machine.'],
-  ['林小雨', '中文界面也检查过了，没有问题 👍'],
+  ['Tomás', 'Docs are proofread too.'],
   ['Mira', 'Great, thank you! Then only the changelog is left.'],
   ['Priya', 'I can take that. Give me half an hour.'],
   ['Mira', 'Perfect. I’ll tag it after lunch.'],
@@ -22,7 +22,7 @@ const server = await startServer();
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
 try {
   const enter = async (name) => {
-    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1080, height: 620 } });
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 960, height: 540 } });
     const page = await context.newPage();
     await page.addInitScript((wish) => localStorage.setItem('throng.name', wish), name);
     await page.goto(`${server.url}/?room=${ROOM}`);
@@ -30,13 +30,13 @@ try {
     return page;
   };
   const pages = new Map();
-  for (const name of ['Mira', 'Jonas', 'Priya', '林小雨', 'Tomás']) pages.set(name, await enter(name));
+  for (const name of ['Mira', 'Jonas', 'Priya', 'Tomás', 'Wen']) pages.set(name, await enter(name));
   for (const [name, text] of CONVERSATION) {
     await say(pages.get(name), text);
     await message(pages.get('Mira'), text);
   }
   const view = pages.get('Mira');
-  await member(view, 'Tomás');
+  await member(view, 'Wen');
   await view.fill('#text', '');
   await view.screenshot({ path: FILE, animations: 'disabled', caret: 'hide' });
 } finally {

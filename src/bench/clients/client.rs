@@ -5,26 +5,26 @@ use crate::ws::Protocol;
 use crate::ws::handshake::Refused;
 use std::io::{self, ErrorKind, Write};
 
-/// A client and its connection, if it has one.
+/// A client, and its connection if any.
 pub(super) struct Client<S> {
     pub state: State<S>,
-    /// Counts its connections, so that an event of an old one does not meet the new.
+    /// Number of connections so far, so that an event of an old connection does not affect the current one.
     pub generation: u32,
-    /// What the socket has not taken yet, if anything.
+    /// Data that the socket has not accepted yet.
     pub held: Option<Box<Held>>,
-    /// It does not read by itself.
+    /// Whether the client reads only on request.
     pub is_stalled: bool,
-    /// What the server wants to be told on the next connection (RFC 6265).
+    /// Cookies to send with the next connection (RFC 6265).
     pub cookies: Option<Box<str>>,
 }
 
-/// Frames that wait for the socket.
+/// Frames waiting for the socket.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     bytes: Vec<u8>,
-    /// Number of bytes that the socket has taken.
+    /// Number of bytes that the socket has accepted.
     taken: usize,
-    /// Messages that are not sent before it has taken all.
+    /// Number of messages that count as sent once all bytes are accepted.
     messages: u32,
 }
 
@@ -38,40 +38,40 @@ impl Held {
         self.bytes.len() - self.taken
     }
 
-    /// Offers it to the socket; the number of messages if all is taken.
+    /// Writes to the socket. Returns the number of messages if everything was accepted.
     pub fn write(&mut self, stream: &mut impl Write) -> Option<u32> {
         self.taken += write_some(stream, &self.bytes[self.taken..]);
         (self.taken == self.bytes.len()).then_some(self.messages)
     }
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 #[derive(Default)]
 pub(super) enum State<S> {
     #[default]
     Absent,
     Opening(Box<Opening<S>>),
     Open(Open<S>),
-    /// A close frame was sent; the server's is awaited.
+    /// A close frame was sent. The server's close frame has not arrived yet.
     Closing(Open<S>),
 }
 
-/// A connection whose handshake is under way.
+/// A connection whose opening handshake is in progress.
 pub(super) struct Opening<S> {
     pub stream: S,
     pub since: Time,
     pub nonce: [u8; 16],
     pub is_connected: bool,
     pub head: Vec<u8>,
-    /// The server has refused, and the rest of what it says is awaited.
+    /// The server's refusal, whose body is not complete yet.
     pub refused: Option<Box<Refused>>,
 }
 
-/// A connection whose handshake is over.
+/// A connection whose opening handshake is complete.
 pub(super) struct Open<S> {
     pub stream: S,
     pub protocol: Protocol,
-    /// Binary logarithm of the window for what the client sends, if compression was agreed on.
+    /// Base-2 logarithm of the window for compression by the client; `None` without compression.
     pub window_bits: Option<u8>,
 }
 
@@ -90,7 +90,7 @@ impl<S> State<S> {
         }
     }
 
-    /// The connection, if its handshake is over.
+    /// Returns the connection if its opening handshake is complete.
     pub fn opened(&mut self) -> Option<&mut Open<S>> {
         match self {
             State::Open(open) | State::Closing(open) => Some(open),
@@ -99,7 +99,7 @@ impl<S> State<S> {
     }
 }
 
-/// Writes what the socket takes. If the connection is broken, reading tells.
+/// Writes as much as the socket accepts and returns the number of bytes. Errors are reported by reading.
 pub(super) fn write_some(stream: &mut impl Write, bytes: &[u8]) -> usize {
     let mut written = 0;
     while written < bytes.len() {
@@ -112,14 +112,14 @@ pub(super) fn write_some(stream: &mut impl Write, bytes: &[u8]) -> usize {
     written
 }
 
-/// Why a connection failed or was lost.
+/// The reason why a connection failed or was lost.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The server ended the connection.
+    /// The server closed the connection.
     Ended,
-    /// As people read it.
+    /// A cause on the server's side, in words.
     Server(String),
-    /// A limit of the machine that the clients run on.
+    /// A limit of the client machine.
     Client(String),
 }
 
@@ -129,7 +129,7 @@ impl Cause {
         let limit = |text: &str| Cause::Client(text.to_owned());
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EADDRNOTAVAIL | Errno::EADDRINUSE) => {
-                limit("this machine has no port left for the address (--source-ip gives more)")
+                limit("this machine has no free port for the address (add addresses with --source-ip)")
             }
             Some(Errno::EMFILE) => limit("the file limit of this machine is reached (ulimit -n)"),
             Some(Errno::ENFILE) => limit("this machine has no file descriptor left (fs.file-max)"),
@@ -145,7 +145,7 @@ impl Cause {
 
     pub fn text(&self) -> &str {
         match self {
-            Cause::Ended => "ended by the server without a close frame",
+            Cause::Ended => "closed by the server without a close frame",
             Cause::Server(text) | Cause::Client(text) => text,
         }
     }

@@ -1,4 +1,4 @@
-//! How clients reach the server, and what they ask of it in the opening handshake.
+//! How clients reach the server, and the contents of their handshake requests.
 
 use super::super::network::Dial;
 use super::super::resolve::{Endpoints, Resolver};
@@ -11,28 +11,28 @@ use crate::ws::deflate::Params;
 use crate::ws::handshake::ClientRequest;
 use std::net::SocketAddr;
 
-/// How the servers are reached; the same for all clients.
+/// How to reach the servers. Shared by all clients.
 pub(crate) struct ConnectConfig {
-    /// The servers, which clients take in turn; at least one.
+    /// The servers, which clients use in turn; at least one.
     pub targets: Vec<Target>,
-    /// The addresses of each server, which its clients take in turn.
+    /// The addresses of each server, which its clients use in turn.
     pub addresses: Addresses,
     pub rooms: usize,
-    /// Addresses to connect from.
+    /// Source addresses.
     pub sources: Sources,
-    /// Present if a server is reached by TLS.
+    /// Present if a server is reached over TLS.
     pub tls: Option<Tls>,
     /// Further header fields of the request.
     pub headers: Vec<(String, Template)>,
     pub subprotocols: Vec<String>,
-    /// Offer compression.
+    /// Whether to offer compression.
     pub deflate: bool,
     pub timeout: Nanos,
-    /// The longest message taken, in bytes.
+    /// Length of the longest message accepted, in bytes.
     pub max_message: usize,
     /// The first client with a small kernel receive buffer, and the size of that buffer in bytes.
     pub small_buffers: Option<(usize, usize)>,
-    /// Have the kernel stamp what arrives, so that no wake-up of the client is in a latency.
+    /// Whether the kernel stamps arrivals, so that latencies do not include the wake-up of the client.
     pub is_stamped: bool,
     /// The number of the first client, in templates.
     pub client_offset: usize,
@@ -42,10 +42,10 @@ pub(crate) struct ConnectConfig {
 
 /// The addresses of servers.
 pub(crate) enum Addresses {
-    /// They stay as they are.
+    /// Addresses that do not change.
     #[cfg_attr(not(test), expect(dead_code, reason = "simulated servers do not move"))]
     Fixed(Endpoints),
-    /// A name may move during a run.
+    /// Addresses of names, which may change during a run.
     Resolved(Resolver),
 }
 
@@ -58,14 +58,14 @@ impl Addresses {
         }
     }
 
-    /// Has names asked for again, beside the clients.
+    /// Resolves names again in the background.
     pub fn refresh(&self) {
         if let Addresses::Resolved(resolver) = self {
             resolver.refresh();
         }
     }
 
-    /// What has changed during the run, in sentences.
+    /// Returns sentences about changes during the run.
     pub fn take_notes(&self) -> Vec<String> {
         match self {
             Addresses::Fixed(_) => Vec::new(),
@@ -79,7 +79,7 @@ impl ConnectConfig {
         &self.targets[client % self.targets.len()]
     }
 
-    /// Whether the kernel stamps what arrives at any client.
+    /// Returns true if the kernel stamps the arrivals of all clients.
     pub fn is_every_arrival_stamped(&self) -> bool {
         cfg!(target_os = "linux") && self.is_stamped && !self.targets.iter().any(|target| target.is_tls)
     }
@@ -96,19 +96,19 @@ impl ConnectConfig {
         }
     }
 
-    /// The client and its room as templates name them.
+    /// Returns the numbers of the client and its room for templates.
     pub fn speaker(&self, client: usize) -> Speaker {
         let number = self.client_offset + client;
         Speaker { client: number, room: number % self.rooms }
     }
 
-    /// Lends the request that a client makes. `cookies` are those that the server has set before.
+    /// Calls a function with the request of a client. `cookies` are those that the server has set before.
     pub fn with_request<T>(
         &self,
         client: usize,
         nonce: [u8; 16],
         cookies: Option<&str>,
-        use_it: impl FnOnce(&ClientRequest<'_>) -> T,
+        use_request: impl FnOnce(&ClientRequest<'_>) -> T,
     ) -> T {
         let target = self.target(client);
         let speaker = self.speaker(client);
@@ -129,7 +129,7 @@ impl ConnectConfig {
             .path
             .replace("{client}", &speaker.client.to_string())
             .replace("{room}", &speaker.room.to_string());
-        use_it(&ClientRequest {
+        use_request(&ClientRequest {
             host: &target.authority,
             target: &path,
             nonce,

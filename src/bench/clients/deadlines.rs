@@ -3,7 +3,7 @@
 use super::super::time::Time;
 use std::collections::VecDeque;
 
-/// Deadlines that are equally far away when they are set, so that the first one set is the first one to pass.
+/// Deadlines with the same delay, so that the first one set is the first one to pass.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines(VecDeque<Deadline>);
 
@@ -11,7 +11,7 @@ pub(super) struct Deadlines(VecDeque<Deadline>);
 struct Deadline {
     at: Time,
     client: usize,
-    /// The connection that it is for, of all that the client makes.
+    /// The connection to which it belongs, among those of the client.
     generation: u32,
 }
 
@@ -24,8 +24,8 @@ impl Deadlines {
         self.0.push_back(Deadline { at, client, generation });
     }
 
-    /// Removes the next deadline that has passed by `now`, and returns its client. Deadlines that no longer matter, by
-    /// client and generation, are dropped.
+    /// Removes the next deadline that has passed by `now`, and returns its client. Deadlines that no longer
+    /// matter, by client and generation, are dropped.
     pub fn next_passed(&mut self, now: Time, matters: impl Fn(usize, u32) -> bool) -> Option<usize> {
         while let Some(Deadline { at, client, generation }) = self.0.front().copied() {
             let matters = matters(client, generation);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deadlines_pass_in_the_order_in_which_they_were_set() {
+    fn deadlines_pass_in_order_and_outdated_ones_are_dropped() {
         let at = |millis| Time::ZERO + Nanos::millis(millis);
         let mut deadlines = Deadlines::default();
         for (client, millis) in [(0, 10), (1, 11), (2, 12), (3, 20)] {

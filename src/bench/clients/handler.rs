@@ -1,14 +1,15 @@
-//! What a workload does with what happens to its clients.
+//! The interface through which clients pass events to a workload.
 
 use super::super::time::Time;
 use super::FrameWriter;
 use crate::ws::Message;
 
-/// What clients do: called for what happens to each. What is written to `writer` goes to that client.
+/// Handles the events of clients. Frames written to `writer` are sent to the client of the event.
 pub(crate) trait Handler {
-    /// The opening handshake was answered.
+    /// Called when the opening handshake has succeeded.
     fn on_open(&mut self, client: usize, now: Time, writer: &mut FrameWriter<'_>);
-    /// A message arrived then; whether it was one that the clients of this run had sent.
+    /// Called for each message, with its time of arrival. Returns true if the message was sent by a client of
+    /// this run.
     fn on_message(
         &mut self,
         client: usize,
@@ -16,17 +17,18 @@ pub(crate) trait Handler {
         arrived: Time,
         writer: &mut FrameWriter<'_>,
     ) -> bool;
-    /// A client can send: called when its socket has taken all that was written, and by [`super::ClientPool::write_to`].
+    /// Called when a client can send: when its socket has accepted everything written, and by
+    /// [`super::ClientPool::write_to`].
     fn on_writable(&mut self, _client: usize, _writer: &mut FrameWriter<'_>) {}
-    /// The socket has taken this number of messages.
+    /// Called when the socket has accepted this number of messages.
     fn on_sent(&mut self, _client: usize, _messages: u32, _now: Time) {}
-    /// An open connection ended, and not because the client wanted it.
+    /// Called when an open connection has ended, unless the client closed it.
     fn on_lost(&mut self, _client: usize, _now: Time) {}
-    /// The client has left by a closing handshake.
+    /// Called when the client has left with a closing handshake.
     fn on_left(&mut self, _client: usize, _now: Time) {}
 }
 
-/// Does nothing with what happens.
+/// Ignores all events.
 pub(crate) struct Ignore;
 
 impl Handler for Ignore {

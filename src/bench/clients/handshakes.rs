@@ -1,4 +1,4 @@
-//! Opening handshakes: what clients ask, and what the server's answers mean.
+//! Opening handshakes: the requests of clients, and the evaluation of responses.
 
 use super::super::refusal;
 use super::client::{Cause, Opening};
@@ -11,20 +11,21 @@ pub(super) struct Handshakes<'a> {
     config: &'a ConnectConfig,
     /// The number of this thread's first client among those of all threads.
     first: usize,
-    /// By status, the first refusal in full: others of the same status may differ in a date or an id only.
+    /// The first refusal in full, by its status. Others with the same status may differ only in a date or an
+    /// id.
     refusals: HashMap<String, String>,
 }
 
-/// What the bytes received so far come to.
+/// The evaluation of the bytes received so far.
 pub(super) enum Answer {
     /// More bytes are needed.
     Incomplete,
     Opened(Opened),
-    /// The server refuses, and has said so to the end or not yet.
+    /// The server refuses the handshake.
     Refused {
         is_complete: bool,
     },
-    /// The answer breaks the protocol, in this way.
+    /// The response violates the protocol, as described.
     Invalid(String),
 }
 
@@ -38,7 +39,7 @@ impl<'a> Handshakes<'a> {
         self.config.with_request(self.first + client, nonce, cookies, |request| request.encode(out));
     }
 
-    /// Judges what was received, and keeps a refusal to be completed.
+    /// Evaluates the bytes received. A refusal is stored in `opening` until its body is complete.
     pub fn check<S>(&self, client: usize, opening: &mut Opening<S>, cookies: Option<&str>) -> Answer {
         let answer = self.config.with_request(self.first + client, opening.nonce, cookies, |request| {
             request.check_response(&opening.head)
@@ -55,7 +56,7 @@ impl<'a> Handshakes<'a> {
         }
     }
 
-    /// Says why a handshake failed whose connection ended for `cause`.
+    /// Returns why a handshake has failed whose connection ended because of `cause`.
     pub fn failure<S>(&mut self, client: usize, opening: &Opening<S>, cause: Cause) -> Cause {
         match (&opening.refused, cause) {
             (Some(refused), _) => {
@@ -73,7 +74,7 @@ impl<'a> Handshakes<'a> {
 
 fn sentence(refused: &Refused) -> String {
     match refusal::advice(refused) {
-        Some(advice) => format!("the handshake was answered with {refused}: {advice}"),
-        None => format!("the handshake was answered with {refused}"),
+        Some(advice) => format!("the server answered the handshake with {refused}: {advice}"),
+        None => format!("the server answered the handshake with {refused}"),
     }
 }

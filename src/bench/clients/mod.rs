@@ -1,7 +1,8 @@
-//! The simulated clients of one thread, and the sockets that they share a poll for.
+//! The simulated clients of one thread, and their sockets.
 //!
-//! As in the server, an idle client owns no buffer: all read into one, messages are handed out where they lie, and
-//! bytes are kept only while a message is unfinished or a socket does not take it.
+//! As in the server, an idle client owns no buffer. All clients read into one buffer, complete messages are
+//! handled in place, and bytes are kept only while a message is incomplete or the socket does not accept
+//! them.
 
 mod client;
 mod config;
@@ -30,13 +31,13 @@ use rand::rngs::StdRng;
 use std::io::{self, ErrorKind, Write};
 use writer::Batch;
 
-/// Bytes of the one receive buffer.
+/// Size of the shared receive buffer.
 const RECEIVE_BUFFER: usize = 64 << 10;
-/// How long the rest of a refusal is awaited, to be shown.
+/// How long to wait for the body of a refusal.
 const REFUSAL_TIMEOUT: Nanos = Nanos::millis(200);
-/// Bytes that a client holds for a server that does not read; then pings are no longer answered.
+/// Number of unsent bytes of a client from which on pings are no longer answered.
 const MAX_HELD: usize = 512 << 10;
-/// How long a closing handshake may take.
+/// Longest duration of a closing handshake.
 pub(crate) const CLOSE_TIMEOUT: Nanos = Nanos::secs(2);
 
 /// The clients of one thread.
@@ -44,10 +45,10 @@ pub(crate) struct ClientPool<'a, N: Network> {
     config: &'a ConnectConfig,
     pub network: N,
     ready: Vec<Ready>,
-    /// Number of entries in `ready` that are done with.
+    /// Number of entries in `ready` that are handled.
     handled: usize,
-    /// When something was received last.
-    heard_at: Time,
+    /// When something was last received.
+    last_received: Time,
     /// The number of the first client among those of all threads.
     first: usize,
     clients: Vec<Client<N::Stream>>,
@@ -68,14 +69,15 @@ pub(crate) struct ClientPool<'a, N: Network> {
 }
 
 impl<'a, N: Network> ClientPool<'a, N> {
-    /// `len` clients that are not connected. `first` is the number of the first among those of all threads.
+    /// Creates `len` clients without connections. `first` is the number of the first one among those of all
+    /// threads.
     pub fn new(config: &'a ConnectConfig, network: N, first: usize, len: usize, rng: StdRng) -> Self {
         ClientPool {
             config,
             network,
             ready: Vec::new(),
             handled: 0,
-            heard_at: Time::ZERO,
+            last_received: Time::ZERO,
             first,
             clients: std::iter::repeat_with(Client::default).take(len).collect(),
             open: 0,
@@ -107,12 +109,12 @@ impl<'a, N: Network> ClientPool<'a, N> {
         matches!(self.clients[client].state, State::Open(_))
     }
 
-    /// Whether a client has no connection, and none is being opened or closed.
+    /// Returns true if a client has no connection and none is being opened or closed.
     pub fn is_absent(&self, client: usize) -> bool {
         matches!(self.clients[client].state, State::Absent)
     }
 
-    /// Whether the socket has not taken all that the client has written.
+    /// Returns true if the socket has not accepted everything that the client has written.
     pub fn is_blocked(&self, client: usize) -> bool {
         self.clients[client].held.is_some()
     }
@@ -121,7 +123,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         self.clients[client].held.as_ref().map_or(0, |held| held.len())
     }
 
-    /// Begins a connection that was due at `since`, from when its handshake is timed.
+    /// Opens a connection that was due at `since`, from which its handshake is timed.
     pub fn connect(&mut self, client: usize, since: Time) {
         debug_assert!(self.is_absent(client));
         let number = self.first + client;
@@ -153,7 +155,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Asks the system to acknowledge late what the open connections receive, where it can.
+    /// Makes the system delay acknowledgements of open connections, where possible.
     pub fn acknowledge_late(&self) {
         for client in &self.clients {
             if let State::Open(open) = &client.state {
@@ -169,21 +171,24 @@ impl<'a, N: Network> ClientPool<'a, N> {
             return;
         }
         let now = self.network.now();
-        while let Some(client) = self.opening_deadlines.next_passed(now, is_under_way(&self.clients)) {
+        while let Some(client) = self.opening_deadlines.next_passed(now, is_opening_or_closing(&self.clients))
+        {
             self.fail(client, Cause::server("no answer to the handshake in time"));
         }
-        while let Some(client) = self.refusal_deadlines.next_passed(now, is_under_way(&self.clients)) {
+        while let Some(client) = self.refusal_deadlines.next_passed(now, is_opening_or_closing(&self.clients))
+        {
             self.end(client, Cause::server("refused"), handler);
         }
-        while let Some(client) = self.closing_deadlines.next_passed(now, is_under_way(&self.clients)) {
+        while let Some(client) = self.closing_deadlines.next_passed(now, is_opening_or_closing(&self.clients))
+        {
             self.end(client, Cause::server("closed"), handler);
         }
     }
 
-    /// Handles what is ready, after waiting for it; the number of events handled. What is ready after `until` is left
-    /// for the next time.
+    /// Waits for events and handles them. Returns the number of events handled. Events after `until` are left
+    /// for the next call.
     pub fn poll(&mut self, wait: Wait, until: Time, handler: &mut impl Handler) -> io::Result<usize> {
-        if !self.has_left_some() {
+        if !self.has_unhandled() {
             self.handled = 0;
             self.ready.clear();
             self.network.wait(wait, &mut self.ready)?;
@@ -194,19 +199,19 @@ impl<'a, N: Network> ClientPool<'a, N> {
                 break;
             }
             self.handled += 1;
-            if self.heard_at >= until {
+            if self.last_received >= until {
                 break;
             }
         }
         Ok(self.handled - before)
     }
 
-    /// Whether something is ready that is not handled yet.
-    pub fn has_left_some(&self) -> bool {
+    /// Returns true if there are events that are not handled yet.
+    pub fn has_unhandled(&self) -> bool {
         self.handled < self.ready.len()
     }
 
-    /// Handles an event; whether all of it.
+    /// Handles an event. Returns false if a part of it is left.
     fn handle(&mut self, ready: Ready, until: Time, handler: &mut impl Handler) -> bool {
         let (client, generation) = (ready.token as u32 as usize, (ready.token >> 32) as u32);
         if self.clients[client].generation != generation {
@@ -221,23 +226,23 @@ impl<'a, N: Network> ClientPool<'a, N> {
         true
     }
 
-    /// Has a client read only when it is told to.
+    /// Makes a client read only on request.
     pub fn stall(&mut self, client: usize) {
         self.clients[client].is_stalled = true;
     }
 
-    /// Has a stalled client read at most `most` bytes.
+    /// Lets a stalled client read at most `most` bytes.
     pub fn read_some(&mut self, client: usize, most: usize, handler: &mut impl Handler) {
         self.read(client, false, most, Time::NEVER, handler);
     }
 
-    /// Has a stalled client read again.
+    /// Lets a stalled client read normally again.
     pub fn resume(&mut self, client: usize, handler: &mut impl Handler) {
         self.clients[client].is_stalled = false;
         self.read(client, false, usize::MAX, Time::NEVER, handler);
     }
 
-    /// Lets a client write, if its connection is open and its socket takes more.
+    /// Lets a client write if its connection is open and its socket accepts more.
     pub fn write_to(&mut self, client: usize, handler: &mut impl Handler) {
         while self.is_open(client) && !self.is_blocked(client) {
             let mut batch = std::mem::take(&mut self.batch);
@@ -248,7 +253,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Begins the closing handshake of an open connection.
+    /// Starts the closing handshake of an open connection.
     pub fn leave(&mut self, client: usize) {
         if !self.is_open(client) {
             return;
@@ -267,7 +272,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Begins the closing handshake of every open connection, and drops those that are being opened.
+    /// Starts the closing handshake of every open connection, and drops those being opened.
     pub fn close_all(&mut self) {
         for client in 0..self.clients.len() {
             match &self.clients[client].state {
@@ -281,12 +286,12 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Connections whose closing handshake is under way.
+    /// Returns the number of connections in the closing handshake.
     pub fn closing(&self) -> usize {
         self.closing
     }
 
-    /// Has each open connection send a ping every `interval` from now on.
+    /// Makes each open connection send a ping every `interval` from now on.
     pub fn ping_every(&mut self, interval: Nanos) {
         self.pings.schedule(interval, self.network.now());
     }
@@ -321,7 +326,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         self.pings.unanswered()
     }
 
-    /// Gives up the connections that have not answered a ping.
+    /// Drops the connections that have not answered a ping.
     pub fn drop_unanswered(&mut self) {
         for client in self.pings.take_unanswered() {
             self.drop_connection(client);
@@ -329,7 +334,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Ends a connection without a word, whatever its state.
+    /// Drops a connection without a closing handshake, whatever its state.
     pub fn drop_connection(&mut self, client: usize) {
         let Client { state, held, .. } = &mut self.clients[client];
         match std::mem::take(state) {
@@ -349,8 +354,8 @@ impl<'a, N: Network> ClientPool<'a, N> {
         FrameWriter { batch, is_blocked, compressor, now: self.network.now(), rng: &mut self.rng }
     }
 
-    /// Offers a batch to the socket, after what waits, and takes it back as the pool's own. Returns whether the batch was
-    /// full, so that more may have to be written.
+    /// Writes a batch to the socket, after data that is already waiting, and takes the batch back. Returns
+    /// true if the batch was full, so there may be more to write.
     fn write(&mut self, client: usize, mut batch: Batch, handler: &mut impl Handler) -> bool {
         let is_full = batch.is_full();
         if !batch.bytes.is_empty() {
@@ -390,7 +395,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         self.flush(client, handler);
     }
 
-    /// Offers what waits to the socket.
+    /// Writes waiting data to the socket.
     fn flush(&mut self, client: usize, handler: &mut impl Handler) {
         let Client { state, held, .. } = &mut self.clients[client];
         let Some(stream) = state.stream() else { return };
@@ -405,7 +410,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// Reads at most `most` bytes, and not beyond a time; whether it got that far.
+    /// Reads at most `most` bytes and not beyond `until`. Returns false if `until` was reached.
     fn read(
         &mut self,
         client: usize,
@@ -423,14 +428,14 @@ impl<'a, N: Network> ClientPool<'a, N> {
             match self.network.read(stream, &mut buffer[..space]) {
                 Ok(Received { len: 0, .. }) => self.end(client, Cause::Ended, handler),
                 Ok(Received { len, arrived, now }) => {
-                    self.heard_at = now;
+                    self.last_received = now;
                     self.take(client, &mut buffer[..len], arrived, handler);
                     most -= len;
-                    // Less than was asked for: the socket is empty, and will tell when it is not.
+                    // A short read: the socket is empty and reports when it is readable again.
                     if len < space && !is_closed {
                         break;
                     }
-                    if self.heard_at >= until {
+                    if self.last_received >= until {
                         is_done = false;
                         break;
                     }
@@ -463,7 +468,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
     }
 
     fn take_head(&mut self, client: usize, arrived: Time, handler: &mut impl Handler) {
-        let now = self.heard_at;
+        let now = self.last_received;
         let Client { state, cookies, generation, .. } = &mut self.clients[client];
         let State::Opening(opening) = state else { return };
         let opened = match self.handshakes.check(client, opening, cookies.as_deref()) {
@@ -515,7 +520,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
                 batch: &mut batch,
                 is_blocked,
                 compressor,
-                now: self.heard_at,
+                now: self.last_received,
                 rng: &mut self.rng,
             };
             match open.protocol.receive(&mut bytes, &mut self.inflater) {
@@ -543,7 +548,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
                 }
                 Err(error) => {
                     writer.control(Opcode::Close, &frame::close_payload(error.close_code(), ""));
-                    ended = Some(broken_by(&error, self.config.max_message));
+                    ended = Some(violation(&error, self.config.max_message));
                     break;
                 }
             }
@@ -556,7 +561,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         }
     }
 
-    /// The connection ended, whatever its state.
+    /// Handles the end of a connection, whatever its state.
     fn end(&mut self, client: usize, cause: Cause, handler: &mut impl Handler) {
         let now = self.network.now();
         match &self.clients[client].state {
@@ -586,20 +591,20 @@ impl<'a, N: Network> ClientPool<'a, N> {
     }
 }
 
-/// Whether a client's connection of this generation is opening or closing.
-fn is_under_way<S>(clients: &[Client<S>]) -> impl Fn(usize, u32) -> bool {
+/// Returns true if a client's connection of this generation is being opened or closed.
+fn is_opening_or_closing<S>(clients: &[Client<S>]) -> impl Fn(usize, u32) -> bool {
     |client, generation| {
         let Client { state, generation: current, .. } = &clients[client];
         matches!(state, State::Opening(_) | State::Closing(_)) && *current == generation
     }
 }
 
-fn broken_by(error: &Error, max_message: usize) -> String {
+fn violation(error: &Error, max_message: usize) -> String {
     match error.close_code() {
         CloseCode::TOO_BIG => {
-            format!("a message longer than the {} MiB that a client takes", max_message >> 20)
+            format!("a message longer than the {} MiB that a client accepts", max_message >> 20)
         }
-        _ => format!("the server broke the protocol: {error}"),
+        _ => format!("the server violated the protocol: {error}"),
     }
 }
 

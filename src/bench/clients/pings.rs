@@ -1,4 +1,4 @@
-//! When clients send pings, and which of them wait for the answer.
+//! The times of pings, and the clients whose answer is missing.
 
 use super::super::time::{Nanos, Time};
 
@@ -6,11 +6,11 @@ use super::super::time::{Nanos, Time};
 #[derive(Debug, Default)]
 pub(super) struct Pings {
     schedule: Option<Schedule>,
-    /// For each client, whether it waits for a pong; empty unless [`Pings::expect`] was called.
+    /// For each client, whether it waits for a pong. Empty unless [`Pings::expect`] was called.
     awaiting: Vec<bool>,
 }
 
-/// Pings are spread evenly over the interval, one client after the other.
+/// A schedule of pings, which are spread evenly over the interval, one client after the other.
 #[derive(Debug)]
 struct Schedule {
     interval: Nanos,
@@ -19,7 +19,7 @@ struct Schedule {
 }
 
 impl Pings {
-    /// Has each client send a ping every `interval` from `now` on.
+    /// Makes each client send a ping every `interval` from `now` on.
     pub fn schedule(&mut self, interval: Nanos, now: Time) {
         self.schedule = Some(Schedule { interval, next: now, client: 0 });
     }
@@ -43,7 +43,7 @@ impl Pings {
         self.awaiting = clients.collect();
     }
 
-    /// Notes that the client has sent a pong, or is gone.
+    /// Records that the client has sent a pong or its connection has ended.
     pub fn settle(&mut self, client: usize) {
         if let Some(awaits) = self.awaiting.get_mut(client) {
             *awaits = false;
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn pongs_are_missed_of_those_that_were_to_answer_and_have_not() {
+    fn unanswered_pings_are_counted() {
         let mut pings = Pings::default();
         pings.settle(5);
         pings.expect([true, false, true, true].into_iter());

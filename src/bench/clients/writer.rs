@@ -1,4 +1,4 @@
-//! What writes the frames of one client.
+//! Writing frames of one client.
 
 use super::super::time::Time;
 use crate::ws::deflate::Compressor;
@@ -6,14 +6,14 @@ use crate::ws::{Opcode, frame};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-/// Bytes of a batch beyond which further messages wait until the socket has taken it.
+/// Size of a batch, in bytes, at which further messages wait until the socket has accepted it.
 const HIGH_WATER: usize = 256 << 10;
 
-/// Frames to be offered to the socket together.
+/// Frames to be written to the socket together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub bytes: Vec<u8>,
-    /// Messages among them.
+    /// Number of messages among them.
     pub messages: u32,
 }
 
@@ -26,7 +26,7 @@ impl Batch {
 /// Writes frames to one client.
 pub(crate) struct FrameWriter<'a> {
     pub(super) batch: &'a mut Batch,
-    /// Whether the socket still holds back what was written before.
+    /// Whether the socket has not accepted earlier data yet.
     pub(super) is_blocked: bool,
     /// Present if messages are compressed.
     pub(super) compressor: Option<&'a mut Compressor>,
@@ -39,19 +39,20 @@ impl FrameWriter<'_> {
         self.now
     }
 
-    /// Whether a message can be written now. If not, [`super::Handler::on_writable`] tells when.
+    /// Returns true if a message can be written now. Otherwise [`super::Handler::on_writable`] is called once
+    /// it can.
     pub fn has_room(&self) -> bool {
         !self.is_blocked && !self.batch.is_full()
     }
 
-    /// Writes a message of the workload, which counts as sent when the socket has taken it. Until then it waits in the
-    /// client's own memory.
+    /// Writes a message of the workload. It counts as sent when the socket has accepted it; until then it
+    /// waits in the client's memory.
     pub fn send(&mut self, opcode: Opcode, payload: &[u8]) {
         self.write(opcode, payload);
         self.batch.messages += 1;
     }
 
-    /// Writes a text beside the workload: a greeting, or the answer to a heartbeat.
+    /// Writes a text that is not part of the workload: a greeting, or the reply to a heartbeat.
     pub fn greet(&mut self, text: &[u8]) {
         self.write(Opcode::Text, text);
     }

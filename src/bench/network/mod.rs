@@ -1,7 +1,7 @@
-//! What simulated clients need of the operating system: time, sockets and waiting for both.
+//! The interface of simulated clients to the operating system: time, sockets and waiting.
 //!
-//! [`Sockets`] is the real one. In unit tests a simulated network takes its place, so that runs of many seconds take
-//! milliseconds and end the same each time.
+//! [`Sockets`] is the real implementation. Unit tests use a simulated network, so that runs of many seconds
+//! take milliseconds and always have the same result.
 
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -20,32 +20,32 @@ pub(crate) trait Network {
 
     fn now(&self) -> Time;
 
-    /// Begins to connect. What becomes of it is told by readiness under `token`.
+    /// Starts to connect. Readiness under `token` reports the result.
     fn connect(&mut self, dial: &Dial<'_>, token: usize) -> io::Result<Self::Stream>;
 
-    /// Whether a connection has been established by now, or why it never will be.
+    /// Returns whether the connection is established yet, or why it failed.
     fn is_connected(&self, stream: &Self::Stream) -> io::Result<bool>;
 
     fn read(&mut self, stream: &mut Self::Stream, buffer: &mut [u8]) -> io::Result<Received>;
 
-    /// Waits until something is ready or `wait` is over, and appends what is ready.
+    /// Waits until a socket is ready or `wait` is over, and appends what is ready.
     fn wait(&mut self, wait: Wait, ready: &mut Vec<Ready>) -> io::Result<()>;
 
-    /// Lets time pass without looking at the sockets.
+    /// Lets time pass without polling the sockets.
     fn pause(&mut self, length: Nanos);
 
-    /// Asks the system to acknowledge only every second segment, where it can.
+    /// Makes the system acknowledge only every second segment, where possible.
     fn acknowledge_late(&self, _: &Self::Stream) {}
 }
 
-/// What was read from a connection.
+/// The result of reading from a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
-    /// Number of bytes; 0 is the end.
+    /// Number of bytes; 0 is the end of the stream.
     pub len: usize,
-    /// When the last of them arrived.
+    /// When the last bytes arrived.
     pub arrived: Time,
-    /// When they were read.
+    /// When the bytes were read.
     pub now: Time,
 }
 
@@ -53,25 +53,25 @@ pub(crate) struct Received {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dial<'a> {
     pub address: SocketAddr,
-    /// Where to connect from; `None` if the system is to choose.
+    /// The source address; `None` if the system chooses.
     pub source: Option<IpAddr>,
-    /// Bytes that the system takes in for a client that does not read; `None` for its default.
+    /// Size of the kernel's receive buffer in bytes; `None` for the default.
     pub receive_buffer: Option<usize>,
-    /// TLS, and the host that the certificate has to be for.
+    /// TLS, and the host to verify in the certificate.
     pub tls: Option<(&'a Tls, &'a str)>,
-    /// Have the kernel stamp what arrives.
+    /// Whether the kernel stamps arrivals.
     pub is_stamped: bool,
 }
 
 /// How long to wait at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
-    /// To the millisecond: when to look around if nothing happens.
+    /// Time after which to return without events, to the millisecond.
     pub at_most: Nanos,
-    /// To the microsecond: when something is due.
+    /// Time at which something is due, to the microsecond.
     pub due: Option<Time>,
-    /// Let what arrives shortly before `due` wait until then, which saves a wake-up. Arrivals have to be stamped, or they
-    /// would count as late.
+    /// Whether data that arrives shortly before `due` may wait until then, which saves a wake-up. Arrivals
+    /// must be stamped, or they would count as late.
     pub gathers: bool,
 }
 
@@ -81,6 +81,6 @@ pub(crate) struct Ready {
     pub token: usize,
     pub is_readable: bool,
     pub is_writable: bool,
-    /// The other side sends no more, or the connection is broken.
+    /// The peer sends no more, or the connection is broken.
     pub is_closed: bool,
 }

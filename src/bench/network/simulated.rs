@@ -1,4 +1,4 @@
-//! A network in memory with an invented clock, and a server in it that does what a test says.
+//! A network in memory with a simulated clock, and a server defined by the test.
 
 use super::super::time::{Nanos, Time};
 use super::{Dial, Network, Ready, Received, Wait};
@@ -11,10 +11,10 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
 
-/// Bytes that the server's side takes of a client that it does not read from.
+/// Number of bytes that the server's socket accepts without being read.
 const SOCKET_BUFFER: usize = 64 << 10;
 
-/// How a simulated server behaves.
+/// The behaviour of a simulated server.
 pub(crate) trait Server {
     /// Answers a handshake.
     fn accept(&mut self, _connection: usize, _request: &str, _now: Time) -> Accept {
@@ -22,7 +22,7 @@ pub(crate) trait Server {
     }
     fn on_open(&mut self, _connection: usize, _now: Time, _out: &mut Out) {}
     fn on_message(&mut self, connection: usize, opcode: Opcode, text: &[u8], now: Time, out: &mut Out);
-    /// Whether pings and close frames are answered, and anything is read at all.
+    /// Returns false if pings and close frames are not answered, and nothing is read.
     fn is_alive(&self, _now: Time) -> bool {
         true
     }
@@ -31,15 +31,15 @@ pub(crate) trait Server {
 pub(crate) enum Accept {
     Open,
     OpenAfter(Nanos),
-    /// An answer with another status.
+    /// A response with another status.
     Refuse(&'static str),
 }
 
-/// What a server does in answer.
+/// The actions of a server.
 #[derive(Default)]
 pub(crate) struct Out {
     actions: Vec<(Nanos, usize, Action)>,
-    /// Connections that are open now.
+    /// The connections that are open now.
     pub members: Vec<usize>,
 }
 
@@ -72,20 +72,20 @@ impl Out {
     }
 }
 
-/// All connections and what is on the way.
+/// All connections and the data in flight.
 pub(crate) struct World {
     now: Time,
     connections: Vec<Connection>,
     server: Box<dyn Server>,
-    /// What happens when, by time and then in order.
+    /// Future events, ordered by time and then by number.
     events: BinaryHeap<Reverse<(Time, u64, Scheduled)>>,
     count: u64,
-    /// Per thread, when it wants to be woken.
+    /// Per thread, when to wake it.
     wakes: Vec<Time>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Happening {
+enum Occurrence {
     Connected,
     /// Bytes of the client arrive at the server.
     Arrive(Vec<u8>),
@@ -93,9 +93,9 @@ enum Happening {
     Do(Action),
 }
 
-/// Ordered by time and number alone.
+/// Ordered by time and number only.
 #[derive(Clone, PartialEq, Eq)]
-struct Scheduled(usize, Happening);
+struct Scheduled(usize, Occurrence);
 
 impl PartialOrd for Scheduled {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
@@ -115,7 +115,7 @@ struct Connection {
     ready: Option<Ready>,
     head: Vec<u8>,
     protocol: Option<Protocol>,
-    /// Bytes that the server has not read.
+    /// Bytes that the server has not read yet.
     unread: Vec<u8>,
     to_client: VecDeque<u8>,
     state: State,
@@ -126,9 +126,9 @@ enum State {
     Connecting,
     Connected,
     Open,
-    /// The server has ended its side.
+    /// The server has closed its side.
     Ended,
-    /// The client has dropped it.
+    /// The client has dropped the connection.
     Gone,
 }
 
@@ -148,7 +148,7 @@ impl World {
         self.now
     }
 
-    /// Lets time pass until something happens or somebody wants to be woken, `at_most` in any case.
+    /// Advances the clock to the next event or wake-up, but at most to `at_most`.
     pub fn advance(&mut self, at_most: Time) {
         let next = self.events.peek().map_or(Time::NEVER, |Reverse((time, ..))| *time);
         let wake = self.wakes.iter().min().copied().unwrap_or(Time::NEVER);
@@ -159,20 +159,20 @@ impl World {
         while let Some(Reverse((time, ..))) = self.events.peek()
             && *time <= self.now
         {
-            if let Some(Reverse((_, _, Scheduled(connection, happening)))) = self.events.pop() {
-                self.happen(connection, happening);
+            if let Some(Reverse((_, _, Scheduled(connection, occurrence)))) = self.events.pop() {
+                self.process(connection, occurrence);
             }
         }
     }
 
-    /// The process is stopped for some time.
+    /// Advances the clock as if the process was stopped.
     pub fn pause(&mut self, length: Nanos) {
         self.now = self.now + length;
     }
 
-    fn schedule(&mut self, after: Nanos, connection: usize, happening: Happening) {
+    fn schedule(&mut self, after: Nanos, connection: usize, occurrence: Occurrence) {
         self.count += 1;
-        let event = Scheduled(connection, happening);
+        let event = Scheduled(connection, occurrence);
         self.events.push(Reverse((self.now + after, self.count, event)));
     }
 
@@ -186,27 +186,27 @@ impl World {
         ready.is_closed |= is_closed;
     }
 
-    fn happen(&mut self, id: usize, happening: Happening) {
+    fn process(&mut self, id: usize, occurrence: Occurrence) {
         if self.connections[id].state == State::Gone {
             return;
         }
-        match happening {
-            Happening::Connected => {
+        match occurrence {
+            Occurrence::Connected => {
                 self.connections[id].state = State::Connected;
                 self.wake(id, false, true, false);
             }
-            Happening::Arrive(bytes) => {
+            Occurrence::Arrive(bytes) => {
                 self.connections[id].unread.extend_from_slice(&bytes);
                 self.serve(id);
             }
-            Happening::Opened => self.open(id),
-            Happening::Do(Action::Send(bytes)) => self.deliver(id, &bytes),
-            Happening::Do(Action::Close(bytes)) => {
+            Occurrence::Opened => self.open(id),
+            Occurrence::Do(Action::Send(bytes)) => self.deliver(id, &bytes),
+            Occurrence::Do(Action::Close(bytes)) => {
                 self.deliver(id, &bytes);
                 self.connections[id].state = State::Ended;
                 self.wake(id, true, false, true);
             }
-            Happening::Do(Action::End) => {
+            Occurrence::Do(Action::End) => {
                 self.connections[id].state = State::Ended;
                 self.wake(id, true, false, true);
             }
@@ -235,10 +235,10 @@ impl World {
         let head = String::from_utf8_lossy(&connection.head).into_owned();
         match self.server.accept(id, &head, self.now) {
             Accept::Open => self.open(id),
-            Accept::OpenAfter(time) => self.schedule(time, id, Happening::Opened),
+            Accept::OpenAfter(time) => self.schedule(time, id, Occurrence::Opened),
             Accept::Refuse(answer) => {
                 self.deliver(id, answer.as_bytes());
-                self.schedule(Nanos::ZERO, id, Happening::Do(Action::End));
+                self.schedule(Nanos::ZERO, id, Occurrence::Do(Action::End));
             }
         }
     }
@@ -252,18 +252,18 @@ impl World {
         self.deliver(id, &answer);
         self.connections[id].protocol = Some(Protocol::new(Role::Server, 0));
         self.connections[id].state = State::Open;
-        self.ask(|server, now, out| server.on_open(id, now, out));
+        self.act(|server, now, out| server.on_open(id, now, out));
         self.serve_frames(id);
     }
 
-    /// Lets the server do something.
-    fn ask(&mut self, act: impl FnOnce(&mut dyn Server, Time, &mut Out)) {
+    /// Lets the server act.
+    fn act(&mut self, act: impl FnOnce(&mut dyn Server, Time, &mut Out)) {
         let is_open = |(_, connection): &(usize, &Connection)| connection.state == State::Open;
         let members = self.connections.iter().enumerate().filter(is_open).map(|(id, _)| id).collect();
         let mut out = Out { members, ..Out::default() };
         act(&mut *self.server, self.now, &mut out);
         for (after, connection, action) in out.actions {
-            self.schedule(after, connection, Happening::Do(action));
+            self.schedule(after, connection, Occurrence::Do(action));
         }
     }
 
@@ -273,11 +273,11 @@ impl World {
         let mut rest = &mut bytes[..];
         while self.connections[id].state == State::Open {
             let mut inflater = Inflater::default();
-            match protocol.receive(&mut rest, &mut inflater).expect("the client keeps the protocol") {
+            match protocol.receive(&mut rest, &mut inflater).expect("the client follows the protocol") {
                 None => break,
                 Some(Event::Message(message)) => {
                     let (opcode, payload) = (message.opcode(), message.payload().to_vec());
-                    self.ask(|server, now, out| server.on_message(id, opcode, &payload, now, out));
+                    self.act(|server, now, out| server.on_message(id, opcode, &payload, now, out));
                 }
                 Some(Event::Ping(payload)) => {
                     let mut pong = Vec::new();
@@ -298,7 +298,7 @@ impl World {
     }
 }
 
-/// The network as one thread sees it.
+/// The network as seen by one thread.
 pub(crate) struct Simulated {
     world: Rc<RefCell<World>>,
     thread: usize,
@@ -355,7 +355,7 @@ impl Write for Stream {
             return Err(ErrorKind::WouldBlock.into());
         }
         if is_alive {
-            world.schedule(Nanos::ZERO, self.id, Happening::Arrive(bytes[..len].to_vec()));
+            world.schedule(Nanos::ZERO, self.id, Occurrence::Arrive(bytes[..len].to_vec()));
         } else {
             connection.unread.extend_from_slice(&bytes[..len]);
         }
@@ -387,7 +387,7 @@ impl Network for Simulated {
             to_client: VecDeque::new(),
             state: State::Connecting,
         });
-        world.schedule(Nanos::micros(50), id, Happening::Connected);
+        world.schedule(Nanos::micros(50), id, Occurrence::Connected);
         drop(world);
         Ok(Stream { world: Rc::clone(&self.world), id })
     }

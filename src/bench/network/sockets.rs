@@ -1,4 +1,5 @@
-//! The real network: TCP and TLS sockets in one `mio` poll, and a timer for what is due between two milliseconds.
+//! The real network: TCP and TLS sockets in one `mio` poll, and a timer with a higher resolution than the
+//! poll.
 
 use super::super::time::{Nanos, Time};
 use super::super::transport::Transport;
@@ -11,52 +12,53 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Events taken from the system at a time: few, so that what is due meanwhile is not late.
+/// Number of events taken from the system at a time: few, so that due events are not delayed.
 const EVENTS: usize = 128;
 const TIMER: Token = Token(usize::MAX);
-/// Reads after a wait that are stamped: what came first has waited for the thread to wake up. To ask for the stamp costs
-/// a tenth of a read, and later reads are not late.
+/// Number of reads after a wait that request the kernel's timestamp: the first messages have waited for the
+/// thread to wake up. Requesting the stamp costs a tenth of a read, and later reads are not late.
 const STAMPED: u32 = 32;
-/// A wait that took longer was one.
+/// A poll that took longer than this has slept.
 const SLEPT: Nanos = Nanos::micros(30);
-/// What is due within this is waited for by the timer, and before that by milliseconds.
-const LAST_STRETCH: Nanos = Nanos::micros(1_500);
-/// What is due within this is waited for without sleeping: to wake up takes about as long.
+/// Events due within this time are waited for with the timer; before that, the poll's timeout in milliseconds
+/// is used.
+const TIMER_RANGE: Nanos = Nanos::micros(1_500);
+/// Events due within this time are waited for without sleeping: waking up takes about as long.
 const SPIN: Nanos = Nanos::micros(50);
-/// The part of all time that may be spent so: 1/100.
-const SPIN_PART: u64 = 100;
-/// The longest time for which arrivals are left to gather.
+/// The divisor that limits the time spent on waiting without sleeping to 1/100.
+const SPIN_DIVISOR: u64 = 100;
+/// Longest time to let arrivals accumulate.
 const GATHER: Nanos = Nanos::micros(400);
 
-/// Sockets of one thread.
+/// The sockets of one thread.
 pub(crate) struct Sockets {
     started: Instant,
     poll: Poll,
     events: Events,
-    /// `epoll_wait` counts in milliseconds. This wakes it between them.
+    /// `epoll_wait` has a resolution of milliseconds. The timer wakes it in between.
     timer: TimerFd,
-    /// When the timer goes off next.
+    /// The time for which the timer is set.
     armed: Time,
-    /// The kernel stamps what arrives.
+    /// Whether the kernel stamps arrivals.
     stamps: bool,
-    /// Reads that are still to ask for the stamp.
+    /// Number of further reads that request the stamp.
     to_stamp: u32,
-    /// For how long the thread has looked for events without sleeping.
+    /// Total time spent polling without sleeping.
     spun: Nanos,
-    /// What the time of day was when the run began, as the kernel stamps what arrives.
+    /// The time of day at the start of the run, as used in the kernel's stamps.
     epoch: Epoch,
 }
 
-/// The start of the run by the clock for the time of day. It is asked for anew after each wait, since that clock can be
-/// set.
+/// The start of the run by the time-of-day clock. It is determined again after each wait, since that clock
+/// can be set.
 #[derive(Clone, Copy, Debug, Default)]
 struct Epoch {
     since_1970: Duration,
-    /// The clock was set between this wait and the one before: what arrived meanwhile may be stamped by either.
+    /// Whether the clock was set since the previous wait: later stamps may be based on either time.
     is_doubtful: bool,
 }
 
-/// A clock that is only disciplined differs less from one wait to the next.
+/// Larger changes from one wait to the next mean that the clock was set, and not only adjusted.
 const SET: Duration = Duration::from_millis(1);
 
 impl Epoch {
@@ -66,7 +68,7 @@ impl Epoch {
         Epoch { since_1970, is_doubtful: since_1970.abs_diff(self.since_1970) > SET }
     }
 
-    /// A time by the kernel's stamp, which is never after `now`.
+    /// Converts the kernel's stamp to a time, which is never after `now`.
     fn time(self, stamp: Option<Duration>, now: Time) -> Time {
         match stamp.and_then(|stamp| stamp.checked_sub(self.since_1970)).filter(|_| !self.is_doubtful) {
             Some(since_start) => now.min(Time::from_nanos(since_start.as_nanos() as u64)),
@@ -76,9 +78,9 @@ impl Epoch {
 }
 
 impl Sockets {
-    /// `started` is when the run began.
+    /// Creates the sockets of a thread. `started` is the start of the run.
     pub fn new(started: Instant) -> io::Result<Sockets> {
-        // The system may let a sleeping thread oversleep by 50 µs, which is longer than most pauses.
+        // By default the system may wake a thread up to 50 µs late, which is longer than most pauses.
         #[cfg(target_os = "linux")]
         let _is_only_less_exact = nix::sys::prctl::set_timerslack(1);
         let poll = Poll::new()?;
@@ -99,7 +101,7 @@ impl Sockets {
         })
     }
 
-    /// Readiness is edge-triggered, so that the timer need not be read: it tells each time that it goes off.
+    /// Sets the timer. It need not be read, since readiness is edge-triggered.
     fn arm(&mut self, due: Time, left: Nanos) -> io::Result<()> {
         if self.armed != due {
             let expiration = Expiration::OneShot(TimeSpec::from_duration(left.into()));
@@ -129,7 +131,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// Has the next `reads` reads ask for the stamp.
+    /// Makes the next `reads` reads request the stamp.
     fn woke_up(&mut self, reads: u32) {
         if self.stamps {
             self.to_stamp = reads;
@@ -137,7 +139,7 @@ impl Sockets {
         }
     }
 
-    /// Looks for events again and again until there are some, or something is due.
+    /// Polls without sleeping until there are events or something is due.
     fn spin(&mut self, due: Time, ready: &mut Vec<Ready>) -> io::Result<()> {
         let began = self.now();
         self.woke_up(STAMPED);
@@ -185,13 +187,13 @@ impl Network for Sockets {
 
     fn wait(&mut self, wait: Wait, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = match wait.due.map(|due| (due, due.since(self.now()))) {
-            // A core that has slept for long wakes up late: the last stretch is waited for apart.
-            Some((_, left)) if left > LAST_STRETCH => {
-                let rest = left.saturating_sub(LAST_STRETCH).get() / 1_000_000 + 1;
+            // A core that has slept for long wakes up late, so the last stretch is waited for separately.
+            Some((_, left)) if left > TIMER_RANGE => {
+                let rest = left.saturating_sub(TIMER_RANGE).get() / 1_000_000 + 1;
                 wait.at_most.min(Nanos::millis(rest))
             }
             Some((due, left)) if !left.is_zero() => {
-                let may_spin = self.spun.get() <= self.now().as_nanos() / SPIN_PART;
+                let may_spin = self.spun.get() <= self.now().as_nanos() / SPIN_DIVISOR;
                 if may_spin && left <= SPIN {
                     return self.spin(due, ready);
                 }
@@ -216,7 +218,7 @@ impl Network for Sockets {
     }
 
     fn acknowledge_late(&self, stream: &Transport) {
-        // Refused by a connection that has ended, which reading tells.
+        // Fails for a connection that has ended, which reading reports.
         let _ = stream.acknowledge_late();
     }
 }
@@ -232,11 +234,11 @@ mod tests {
         let epoch = Epoch { since_1970: now, is_doubtful: false };
         let stamp = |millis| Some(now + Duration::from_millis(millis));
         assert_eq!(epoch.time(stamp(7), millis(9)), millis(7));
-        assert_eq!(epoch.time(stamp(11), millis(9)), millis(9), "nothing comes from the future");
+        assert_eq!(epoch.time(stamp(11), millis(9)), millis(9), "a stamp is never in the future");
         assert_eq!(epoch.time(None, millis(9)), millis(9));
         assert_eq!(epoch.time(Some(Duration::ZERO), millis(9)), millis(9));
         let first = Epoch::default().after_wait(millis(1));
-        assert!(first.is_doubtful, "it was not known before");
+        assert!(first.is_doubtful, "the previous value was unknown");
         let set = Epoch { since_1970: first.since_1970 + Duration::from_secs(60), is_doubtful: false };
         let after = set.after_wait(millis(1));
         assert!(after.is_doubtful);

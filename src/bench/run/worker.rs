@@ -117,7 +117,7 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
         self.pool.expire(&mut self.dispatcher);
         let now = self.pool.network.now();
         self.publish(now);
-        if !self.pool.has_left_some() {
+        if !self.pool.has_unhandled() {
             let latest = self.dispatcher.workload.as_mut().map_or(Nanos::ZERO, |it| it.recorder().latest);
             let pause = self.batching.pause(now, events, latest);
             let pause = due.map_or(pause, |due| pause.min(due.since(now)));

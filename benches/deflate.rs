@@ -1,7 +1,7 @@
-//! What compressing chat costs and saves: `cargo bench --bench deflate`.
+//! Cost and benefit of compressing chat messages: `cargo bench --bench deflate`.
 //!
-//! The messages are lines of LICENSE-APACHE, a text that does not change, in format `json`. Times are the least of
-//! several rounds. Memory is RSS growth over many that have been used once.
+//! The messages are lines of LICENSE-APACHE, a text that does not change, in the json format. Times are the
+//! minimum of several rounds. Memory is RSS growth per object, over many objects that were used once.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::hint::black_box;
@@ -14,7 +14,7 @@ const TAIL: usize = 4;
 
 fn main() {
     table(
-        "bytes left of each message, in percent; with takeover it may refer to those before it",
+        "compressed size in percent of the message; with takeover a message may refer to earlier ones",
         percent_left,
     );
     table("µs to compress a message", micros);
@@ -35,7 +35,7 @@ fn table(title: &str, cell: impl Fn(u32, usize, bool) -> f64) {
     println!();
 }
 
-/// Messages of so many bytes.
+/// Returns messages of `size` bytes.
 fn messages(size: usize) -> Vec<String> {
     let lines: Vec<&str> = TEXT.lines().map(str::trim).filter(|line| line.len() > 20).collect();
     (0..200)
@@ -121,7 +121,7 @@ fn inflater() -> f64 {
     })
 }
 
-/// What one such thing takes, in bytes.
+/// Returns the memory of one object, in bytes.
 fn memory<T>(make: impl Fn() -> T) -> f64 {
     const MANY: usize = 300;
     let resident = || {

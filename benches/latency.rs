@@ -1,8 +1,9 @@
-//! Whether `throng bench` reports the latency that a server has: `cargo bench --bench latency`.
+//! Checks that `throng bench` reports the true latency of a server: `cargo bench --bench latency`.
 //!
-//! The server passes each message on after a known time, to within some microseconds, and the reported p50 must be that
-//! within 5 % or 30 µs, whichever is more. It has a core for itself all the time; the client has the other cores. The
-//! status is 1 if a row fails. `-- --delay-us 4700 --seconds 3` are the defaults.
+//! The server delivers each message after a known delay, with an accuracy of some microseconds. The reported
+//! p50 must equal the delay within 5 % or 30 µs, whichever is more. The server uses one core all the time;
+//! the client uses the others. The exit status is 1 if a row fails. The defaults are `-- --delay-us 4700
+//! --seconds 3`.
 
 #[path = "../tests/misbehaving/mod.rs"]
 mod misbehaving;
@@ -21,19 +22,20 @@ struct Settings {
     seconds: u32,
 }
 
-/// What one run has shown, in µs.
+/// The results of one run, in µs.
 struct Seen {
     p50: f64,
-    /// How late the client sent, for half of its messages.
+    /// Median of how late the client sent messages.
     lag: f64,
-    /// How late the server was itself, for half of its messages.
+    /// Median of how late the server was.
     server: f64,
     is_valid: bool,
 }
 
 fn main() -> ExitCode {
     let settings = Settings {
-        // No multiple of any interval of these rates, as a client that looks only when it sends would show those.
+        // Not a multiple of any interval of these rates: a client that reads only when it sends would report
+        // such a multiple.
         delay: Duration::from_micros(argument("--delay-us").unwrap_or(4700)),
         seconds: argument("--seconds").unwrap_or(3) as u32,
     };
@@ -74,7 +76,7 @@ fn measure(settings: &Settings, scenario: &str, kind: Kind, rate: u32, threads: 
     command.args(["--threads", &threads.to_string(), "-d", &format!("{}s", settings.seconds)]);
     match kind {
         Kind::Echo => command.args(["-c", "10"]),
-        // Few, since the server sends to one after the other.
+        // Few members, since the server sends to one after the other.
         Kind::Room => command.args(["-c", "2", "--senders", "1"]),
     };
     let output = command.args(["--quiet", "--json", "-"]).stderr(Stdio::inherit()).output().unwrap();

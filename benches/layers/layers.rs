@@ -1,4 +1,4 @@
-//! What each layer of the protocol costs in memory, beside a plain oracle or another crate, in one run:
+//! CPU cost of each protocol layer in memory, compared with a simple implementation or another crate:
 //!
 //!     cargo bench --manifest-path benches/layers/Cargo.toml
 
@@ -18,7 +18,7 @@ fn main() {
     divan::main();
 }
 
-/// What Chromium sends to open a chat.
+/// The request with which Chromium opens a chat.
 const HEAD: &[u8] = b"GET /chat/lobby HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
     Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
     Chrome/156.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: http://127.0.0.1:8080\r\n\
@@ -107,7 +107,7 @@ mod unmask {
 mod utf_8 {
     use super::*;
 
-    /// In pieces of 1,000 bytes, which cut characters.
+    /// Feeds pieces of 1,000 bytes, which split characters.
     #[divan::bench(args = [1024, 64 << 10])]
     fn throng_in_pieces(bencher: Bencher, size: usize) {
         let text = "好a".repeat(size / 4);
@@ -162,7 +162,7 @@ mod encode {
     }
 }
 
-/// A message to a room of members in memory, of whom some percent refuse it at first.
+/// Sends a message to a room of members in memory. Some percent of the members do not accept it at first.
 #[divan::bench_group]
 mod fan_out {
     use super::*;
@@ -174,7 +174,7 @@ mod fan_out {
         bencher.counter(ItemsCount::new(members)).bench_local(|| crowd.hear(black_box(&text)));
     }
 
-    /// What a walk of that many costs which does nothing but look at each.
+    /// The cost of visiting every member without doing anything else.
     #[divan::bench(args = [1000, 10_000])]
     fn floor(bencher: Bencher, members: usize) {
         let mut members: Vec<(u32, u64)> = (0..members).map(|slot| (slot as u32, 0)).collect();
@@ -185,7 +185,7 @@ mod fan_out {
         });
     }
 
-    /// What it costs a server that hands each member a message of its own to queue.
+    /// The cost of queueing a separate message for each member.
     #[divan::bench(args = [1000, 10_000])]
     fn a_queue_for_each(bencher: Bencher, members: usize) {
         let mut queues = vec![std::collections::VecDeque::new(); members];
@@ -197,7 +197,7 @@ mod fan_out {
     }
 }
 
-/// A read that holds as many masked frames as 64 KiB take.
+/// Decodes a read of 64 KiB that contains masked frames.
 #[divan::bench_group]
 mod messages_of_a_read {
     use super::*;

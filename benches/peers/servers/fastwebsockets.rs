@@ -1,4 +1,4 @@
-//! fastwebsockets behind hyper, after its examples: a writer task and an unbounded channel for each member.
+//! fastwebsockets with hyper, based on its examples: a writer task and an unbounded channel per member.
 #![forbid(unsafe_code)]
 
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
@@ -17,7 +17,7 @@ async fn chat(members: Members, upgraded: UpgradeFut) -> Result<(), WebSocketErr
     tokio::spawn(async move {
         while let Some(text) = receiver.recv().await {
             if outgoing.write_frame(Frame::text(Payload::Borrowed(&text))).await.is_err() {
-                return; // The next message finds the channel closed and drops the member.
+                return; // The next message finds the channel closed and removes the member.
             }
         }
     });

@@ -1,6 +1,6 @@
-//! The floor: the least that a correct server does. It takes every frame whole, unmasks it where it lies, and writes it
-//! to each member in accept order, with one `write` a frame; what a socket refuses waits its turn. It checks nothing,
-//! limits nothing and gives no place of its table twice.
+//! The floor: the least that a correct server does. It unmasks each complete frame in place, and writes it to
+//! each member in accept order, with one `write` per frame. Bytes that a socket does not accept are queued.
+//! It checks nothing, limits nothing and never reuses an entry of its table.
 //!
 //!     floor PORT chat|echo [--joined]     joined: one `write` for all frames of a tick
 #![forbid(unsafe_code)]
@@ -25,9 +25,9 @@ const LISTENER: u64 = u64::MAX;
 struct Member {
     socket: TcpStream,
     upgraded: bool,
-    /// The start of a frame or of a head.
+    /// The start of an incomplete frame or request head.
     unread: Vec<u8>,
-    /// What the socket refused.
+    /// Bytes that the socket has not accepted.
     unsent: VecDeque<u8>,
 }
 
@@ -36,7 +36,7 @@ struct Floor {
     joined: bool,
     epoll: OwnedFd,
     members: Vec<Option<Member>>,
-    /// Frames of this tick for all members, or of this read for one that wants its echo.
+    /// Frames of this tick for all members, or of this read for an echo.
     batch: Vec<u8>,
 }
 
@@ -109,7 +109,7 @@ impl Floor {
         while !member.unsent.is_empty() {
             match member.socket.write(member.unsent.as_slices().0) {
                 Ok(written) => drop(member.unsent.drain(..written)),
-                Err(_) => return, // Full again, or the read tells.
+                Err(_) => return, // The socket is full again, or reading reports the error.
             }
         }
     }
@@ -134,7 +134,7 @@ impl Floor {
         }
     }
 
-    /// Handles what is whole in `input`; how much that is.
+    /// Handles complete frames in `input`. Returns the number of bytes handled.
     fn take(&mut self, place: usize, input: &mut [u8]) -> usize {
         let Some(member) = &mut self.members[place] else { return 0 };
         let mut taken = 0;
@@ -147,7 +147,7 @@ impl Floor {
         while let Some(Frame { first, mask: Some(key), payload }) = Frame::first_of(&input[taken..]) {
             let payload = taken + payload.start..taken + payload.end;
             unmask(&mut input[payload.clone()], key);
-            // The head moves to where the mask was: the frame is ready as it lies.
+            // Move the header to the place of the mask: the frame is then complete for sending.
             input.copy_within(taken..payload.start - 4, taken + 4);
             input[taken + 5] &= 0x7F;
             let frame = &mut input[taken + 4..payload.end];
@@ -161,8 +161,8 @@ impl Floor {
                     self.send(place, frame);
                 }
                 PONG => {}
-                CLOSE => self.send(place, frame), // Who closes ends the connection.
-                _ => self.members[place] = None,  // A fragment, which the client does not send.
+                CLOSE => self.send(place, frame), // The peer ends the connection.
+                _ => self.members[place] = None,  // A fragment; the client sends none.
             }
         }
         if self.joined && self.echo {
@@ -181,7 +181,7 @@ impl Floor {
     }
 }
 
-/// To a handshake, which is taken to be one.
+/// Returns the response to a handshake request, which is not checked.
 fn answer_to(head: &[u8]) -> String {
     let key = head.split(|byte| *byte == b'\n').find_map(|line| {
         let (name, value) = line.split_at_checked(KEY.len())?;
@@ -197,23 +197,23 @@ fn answer_to(head: &[u8]) -> String {
 impl Member {
     fn send(&mut self, bytes: &[u8]) {
         let written = match self.unsent.is_empty() {
-            true => self.socket.write(bytes).unwrap_or(0), // Full, or the read tells.
+            true => self.socket.write(bytes).unwrap_or(0), // The socket is full, or reading reports the error.
             false => 0,
         };
         self.unsent.extend(&bytes[written..]);
     }
 }
 
-/// A frame that lies whole at the start of what was read.
+/// A complete frame at the start of the input.
 struct Frame {
-    /// The first byte: final or not, and the kind.
+    /// The first byte: final flag and opcode.
     first: u8,
     mask: Option<[u8; 4]>,
     payload: Range<usize>,
 }
 
 impl Frame {
-    /// The frame that `input` starts with, if all of it is there.
+    /// Returns the frame at the start of `input` if it is complete.
     fn first_of(input: &[u8]) -> Option<Frame> {
         let [first, second, rest @ ..] = input else { return None };
         let (length, length_bytes) = match second & 0x7F {

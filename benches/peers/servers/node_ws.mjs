@@ -1,4 +1,4 @@
-// Node ws, as its README has it: echo, and broadcast to all clients.
+// Node ws, as in its README: echo, and broadcast to all clients.
 import { WebSocket, WebSocketServer } from 'ws'
 
 const [port, mode] = process.argv.slice(2)

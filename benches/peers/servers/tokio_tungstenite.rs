@@ -1,4 +1,4 @@
-//! tokio-tungstenite, after the chat server among its examples: a task and an unbounded channel for each member.
+//! tokio-tungstenite, based on the chat server in its examples: a task and an unbounded channel per member.
 #![forbid(unsafe_code)]
 
 use futures_util::{StreamExt, TryStreamExt, future};
@@ -15,7 +15,7 @@ async fn chat(members: Members, socket: TcpStream, address: SocketAddr) -> Resul
     let (outgoing, incoming) = tokio_tungstenite::accept_async(socket).await?.split();
     let (sender, mut receiver) = unbounded_channel();
     members.lock().unwrap().insert(address, sender);
-    let said = incoming.try_for_each(|message| {
+    let receive = incoming.try_for_each(|message| {
         if !message.is_close() {
             for member in members.lock().unwrap().values() {
                 let _ = member.send(message.clone());
@@ -23,10 +23,9 @@ async fn chat(members: Members, socket: TcpStream, address: SocketAddr) -> Resul
         }
         future::ok(())
     });
-    let heard =
-        futures_util::stream::poll_fn(|context| receiver.poll_recv(context)).map(Ok).forward(outgoing);
-    let (said, heard) = (std::pin::pin!(said), std::pin::pin!(heard));
-    future::select(said, heard).await;
+    let send = futures_util::stream::poll_fn(|context| receiver.poll_recv(context)).map(Ok).forward(outgoing);
+    let (receive, send) = (std::pin::pin!(receive), std::pin::pin!(send));
+    future::select(receive, send).await;
     members.lock().unwrap().remove(&address);
     Ok(())
 }

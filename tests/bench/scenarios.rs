@@ -61,7 +61,7 @@ fn stalled_readers_do_not_count_as_members() {
     // On a busy machine members that read may also be slow for a while.
     let queue = ["--max-queue", "4MiB", "--high-water", "0"];
     let server = Server::start(&[&["--rate", "0", "--close-timeout", "200ms"], &queue[..]].concat());
-    let plan = ["-c", "20", "--stalled-readers", "5", "--rate", "100", "-n", "300", "--warmup", "0"];
+    let plan = ["-c", "20", "--stalled-readers", "5", "--rate", "50", "-n", "300", "--warmup", "0"];
     let more = ["--size", "60000", "--drain-timeout", "30s"];
     let run = run(&[&["slow-readers", &room(&server)], &plan[..], &more].concat());
     run.assert_messages(&[("planned", 300), ("sent", 300), ("expected", 6_000), ("received", 6_000)]);

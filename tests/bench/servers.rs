@@ -247,7 +247,7 @@ fn connections_are_closed_as_specified() {
 
 #[test]
 fn a_late_member_receives_nothing_before_it_has_joined() {
-    let server = speech::joins_late_when_asked(Duration::from_millis(50));
+    let server = speech::joins_late_when_asked(Duration::from_millis(200));
     let mut client = connect(&server.url());
     send(&mut client, ["too early", "join", "still too early"]);
     assert_eq!(receive(&mut client, 1), ["you have joined"]);

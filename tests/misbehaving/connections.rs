@@ -87,7 +87,7 @@ pub fn closes_all_after(kind: Kind, count: u64, code: u16, reason: &'static str)
 pub fn closes_later_connections(kind: Kind, count: usize, time: Duration) -> Server {
     let greet = move |number| match number < count {
         true => vec![Act::Join],
-        false => vec![Act::Join, Act::Later(time, Box::new(Act::Close(1001, "gone again")))],
+        false => vec![Act::Join, Act::Later(time, vec![Act::Close(1001, "gone again")])],
     };
     Script::new(kind).on_open(greet).start()
 }

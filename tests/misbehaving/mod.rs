@@ -61,7 +61,8 @@ pub enum Act {
     CloseMember(usize, u16, &'static str),
     /// Adds the client to the members, which receive deliveries.
     Join,
-    Later(Duration, Box<Act>),
+    /// Performs actions in order after a delay.
+    Later(Duration, Vec<Act>),
     /// Sends repeatedly until the connection ends.
     Every(Duration, Frame),
     /// Ends the process.
@@ -333,11 +334,11 @@ impl Shared {
                     member.is_joined = true;
                 }
             }
-            Act::Later(delay, act) => {
+            Act::Later(delay, acts) => {
                 let shared = Arc::clone(self);
                 thread::spawn(move || {
                     thread::sleep(delay);
-                    shared.perform(shared.lock(), member, vec![*act]);
+                    shared.perform(shared.lock(), member, acts);
                 });
             }
             Act::Every(interval, frame) => {

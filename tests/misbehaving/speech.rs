@@ -72,15 +72,14 @@ pub fn pings(kind: Kind) -> Server {
 
 /// A room that clients join only `time` after they have connected.
 pub fn joins_late(time: Duration) -> Server {
-    Script::new(Kind::Room).on_open(move |_| vec![Act::Later(time, Box::new(Act::Join))]).start()
+    Script::new(Kind::Room).on_open(move |_| vec![Act::Later(time, vec![Act::Join])]).start()
 }
 
 /// A room that clients join only `time` after they have sent `join`; they then receive `you have joined`.
 pub fn joins_late_when_asked(time: Duration) -> Server {
     let act = move |said: Incoming| match &*said.frame.as_text() {
         "join" => {
-            let reply = Act::Later(time, Box::new(Act::Reply(Frame::text("you have joined"))));
-            vec![Act::Later(time, Box::new(Act::Join)), reply]
+            vec![Act::Later(time, vec![Act::Join, Act::Reply(Frame::text("you have joined"))])]
         }
         _ => said.deliver(),
     };
@@ -95,7 +94,7 @@ pub fn delays(kind: Kind, time: Duration) -> Server {
 /// Delivers each message `time` after it arrived, except the first messages of each connection.
 pub fn delays_from(kind: Kind, first: u64, time: Duration) -> Server {
     let act = move |said: Incoming| match said.of_sender >= first {
-        true => vec![Act::Later(time, Box::new(Act::Deliver(said.frame)))],
+        true => vec![Act::Later(time, vec![Act::Deliver(said.frame)])],
         false => said.deliver(),
     };
     Script::new(kind).on_message(act).start()

@@ -168,7 +168,7 @@ fn messages_held_back_by_depth_count_as_unsent_and_lost() {
 }
 
 #[test]
-fn a_closed_loop_goes_on_after_the_response_timeout() {
+fn a_closed_loop_continues_after_the_response_timeout() {
     let server = speech::hangs_after(Kind::Echo, 20);
     let plan = ["-c", "1", "-d", "2s", "--warmup", "0", "--response-timeout", "200ms"];
     let run = run(&[&["echo", &server.url()], &plan[..], &["--drain-timeout", "1s"]].concat());

@@ -310,7 +310,7 @@ fn messages_held_back_by_depth_are_unsent_and_reported() {
 }
 
 #[test]
-fn a_closed_loop_goes_on_after_the_response_timeout() {
+fn a_closed_loop_continues_after_the_response_timeout() {
     let lost = each(|number, connection, text, out| {
         if number % 2 == 0 {
             out.send(millis(100), connection, Opcode::Text, text);

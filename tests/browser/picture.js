@@ -22,7 +22,7 @@ const server = await startServer();
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
 try {
   const enter = async (name) => {
-    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 900, height: 520 } });
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 880, height: 500 } });
     const page = await context.newPage();
     await page.addInitScript((wish) => localStorage.setItem('throng.name', wish), name);
     await page.goto(`${server.url}/?room=${ROOM}`);

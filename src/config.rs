@@ -209,7 +209,7 @@ struct ChatLimits {
     /// The name of a room
     #[arg(long, env = "THRONG_MAX_ROOM_NAME", value_name = "BYTES", default_value = "64", value_parser = size)]
     max_room_name: usize,
-    /// The name of a member
+    /// The name of a member, in characters as people count them; each may have 8 bytes on average
     #[arg(long, env = "THRONG_MAX_NAME", value_name = "CHARACTERS", default_value_t = 32)]
     max_name: usize,
     /// Rooms in all, the empty ones with a history too
@@ -218,18 +218,21 @@ struct ChatLimits {
     /// Rooms that one connection is in
     #[arg(long, env = "THRONG_MAX_ROOMS_JOINED", value_name = "N", default_value_t = 32)]
     max_rooms_joined: usize,
-    /// Members up to which a room tells who comes and goes; beyond it, only how many there are. 0: always so
+    /// Largest room that announces joins and leaves; larger rooms only report a count; 0: every room only does that
     #[arg(long, env = "THRONG_PRESENCE_LIMIT", value_name = "N", default_value_t = 100)]
     presence_limit: usize,
     /// Messages that a room remembers; 0: none
     #[arg(long, env = "THRONG_HISTORY", value_name = "N", default_value_t = 100)]
     history: usize,
-    /// Bytes that a room remembers; 0: none
+    /// Bytes that a room remembers, each message as it is sent; 0: none
     #[arg(long, env = "THRONG_HISTORY_BYTES", value_name = "BYTES", default_value = "256KiB", value_parser = size)]
     history_bytes: usize,
-    /// Bytes that all rooms remember
+    /// Bytes that all rooms remember; beyond it, the room that remembers most forgets first
     #[arg(long, env = "THRONG_HISTORY_TOTAL", value_name = "BYTES", default_value = "256MiB", value_parser = size)]
     history_total: usize,
+    /// Time a message is remembered; 0: as long as the other limits allow
+    #[arg(long, env = "THRONG_HISTORY_AGE", value_name = "TIME", default_value = "168h", value_parser = time)]
+    history_age: Duration,
 }
 
 impl Serve {
@@ -285,6 +288,7 @@ impl Serve {
             history_messages: self.chat.history,
             history_bytes: self.chat.history_bytes,
             history_total: self.chat.history_total,
+            history_age: self.chat.history_age,
             rate: self.messages.rate,
             burst: self.messages.burst,
         }

@@ -7,9 +7,12 @@ use serde::{Serialize, Serializer};
 use super::{
     client::Clients,
     message::Message,
+    name,
     refusal::Refusal,
+    request::MAX_ID,
     room::Room,
     settings::Settings,
+    size::Size,
     token::{Epoch, Uid},
 };
 
@@ -31,10 +34,13 @@ pub(super) enum Event<'a> {
         /// `history` is exactly what the client had missed.
         recovered: bool,
         online: usize,
-        /// Only in rooms that tell each coming and going.
+        /// All of them, in a room that announces each join and leave.
         #[serde(skip_serializing_if = "Option::is_none")]
         members: Option<Members<'a>>,
         history: Replay<'a>,
+        /// The room holds older messages, for which the frame had no place.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     },
     Message(Message<'a>),
     Join {
@@ -49,7 +55,7 @@ pub(super) enum Event<'a> {
         name: &'a str,
         online: usize,
     },
-    /// Instead of the two above in rooms that only count.
+    /// Instead of the two above in a room that only counts its members.
     Online {
         room: &'a str,
         online: usize,
@@ -82,20 +88,28 @@ pub(super) enum Event<'a> {
         #[serde(serialize_with = "sentence")]
         message: &'a Refusal,
         #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
     },
 }
 
-/// 0 stands for no limit.
+/// The limits a client must know; 0 is no limit, except where the setting says otherwise.
 #[derive(Serialize)]
 pub(super) struct Limits {
     message: usize,
     text: usize,
+    id: usize,
     room: usize,
     name: usize,
+    name_bytes: usize,
     rooms: usize,
     rate: u32,
     burst: u32,
+    presence: usize,
+    history: usize,
 }
 
 impl Limits {
@@ -103,13 +117,32 @@ impl Limits {
         Limits {
             message: settings.max_message,
             text: settings.max_text,
+            id: MAX_ID,
             room: settings.max_room,
             name: settings.max_name,
+            name_bytes: name::max_bytes(settings.max_name),
             rooms: settings.max_rooms_joined,
             rate: settings.rate,
-            burst: settings.burst,
+            burst: settings.burst.max(1),
+            presence: settings.presence_limit,
+            history: settings.history_messages,
         }
     }
+}
+
+/// Bytes of a `joined` without what is in its history and its list of members, in a room whose name has so many.
+pub(super) fn joined_envelope(room: usize) -> usize {
+    const LONGEST: usize = concat!(
+        r#"{"type":"joined","room":"","epoch":"0123456789ab","offset":18446744073709551615,"recovered":false,"#,
+        r#""online":18446744073709551615,"members":[],"history":[],"more":true}"#
+    )
+    .len();
+    LONGEST + room
+}
+
+/// Bytes that a member of that name takes in a list of members.
+pub(super) fn listed_length(name: &str) -> usize {
+    r#"{"uid":"0123456789abcdef","name":""},"#.len() + Size::of(name).json
 }
 
 /// Some members of a room.
@@ -146,7 +179,13 @@ impl Serialize for Replay<'_> {
 
 impl<'a> Event<'a> {
     pub fn error(refusal: &'a Refusal, id: Option<&'a str>) -> Event<'a> {
-        Event::Error { code: refusal.code(), message: refusal, id }
+        Event::Error {
+            code: refusal.code(),
+            message: refusal,
+            rule: refusal.rule(),
+            limit: refusal.limit(),
+            id,
+        }
     }
 
     /// Replaces what is in `out` by the event.

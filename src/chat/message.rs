@@ -5,7 +5,10 @@ use std::fmt::Write;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
 
-use super::token::Uid;
+use super::{
+    size::{Size, digits},
+    token::Uid,
+};
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Message<'a> {
@@ -20,6 +23,33 @@ pub(super) struct Message<'a> {
     /// The speaker's own mark for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
+}
+
+impl Message<'_> {
+    /// The size of the whole message, given that of its text.
+    pub fn size(&self, text: Size) -> Size {
+        const JSON: usize = concat!(
+            r#"{"type":"message","room":"","offset":,"time":"2026-11-21T01:23:45.678Z","#,
+            r#""uid":"0123456789abcdef","name":"","text":""}"#
+        )
+        .len();
+        const HTML: usize = concat!(
+            r#"<div class="message"><time datetime="2026-11-21T01:23:45.678Z">01:23:45</time> "#,
+            r#"<b class="name"></b> <span class="text"></span></div>"#
+        )
+        .len();
+        let name = Size::of(self.name);
+        let id = self.id.map_or(0, |id| r#","id":"""#.len() + Size::of(id).json);
+        Size {
+            json: JSON + Size::of(self.room).json + digits(self.offset) + name.json + text.json + id,
+            html: HTML + name.html + text.html,
+        }
+    }
+
+    /// The bytes of the message as a line.
+    pub fn line_length(&self) -> usize {
+        "01:23:45  say: ".len() + self.name.len() + self.text.len()
+    }
 }
 
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,20 +11,22 @@
 //! | file | owns |
 //! |---|---|
 //! | `hub/` | the verbs above, and what each format's requests do |
-//! | `room`, `history`, `client` | the state |
-//! | `name`, `rate`, `online` | rules: names, rates, notices of large rooms |
-//! | `json`, `request`, `lines`, `html` | how a format is written and read |
+//! | `room`, `history`, `kept`, `client`, `taken` | the state: rooms, what they remember, clients, names in use |
+//! | `characters`, `name`, `text`, `rate`, `online` | rules: names, texts, rates, notices of large rooms |
+//! | `json`, `request`, `lines`, `html`, `size` | how a format is written and read, and how long it gets |
 //! | `refusal` | why a request was not carried out: the closed list of error codes |
 
 use std::{fmt, time::Instant};
 
 use jiff::Timestamp;
 
+mod characters;
 mod client;
 mod history;
 mod html;
 mod hub;
 mod json;
+mod kept;
 mod lines;
 mod message;
 mod name;
@@ -34,8 +36,11 @@ mod refusal;
 mod request;
 mod room;
 mod settings;
+mod size;
+mod taken;
 #[cfg(test)]
 mod tests;
+mod text;
 mod token;
 
 pub use hub::Hub;

@@ -1,24 +1,23 @@
-//! What members and rooms may be called, and which member names are taken.
-//!
-//! A name is to look like no other, and to leave what is written around it alone. So it has no characters that are
-//! invisible, that turn the writing direction or that break a line, and of white space only single blanks. The one
-//! exception are the joiners that emoji are made of, where they follow a pictograph. Look-alike letters of different
-//! scripts are not told apart.
+//! What members and rooms may be called, and when two names are the same.
 
-use std::{
-    collections::HashSet,
-    hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
+use std::{borrow::Cow, fmt};
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::confusable_detection::skeleton;
+
+use super::{
+    characters::{self, MAX_MARKS, Unfit},
+    settings::exceeds,
 };
 
-use rand::{Rng, RngExt, rngs::StdRng};
-
-use super::settings::exceeds;
-
 /// Names that begin so are given by the server; nobody can take one.
-const GUEST: &str = "guest-";
-/// Without those that are easily taken for one another.
-const GUEST_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-const GUEST_LENGTH: usize = 4;
+pub(super) const GUEST: &str = "guest-";
+
+/// Bytes that a name may have for each character of its limit, since a character can be any number of bytes.
+const BYTES_PER_CHARACTER: usize = 8;
+/// A name longer than its limit by this factor is refused before it is normalized, which can only shorten it so far.
+const MAX_SHRINKING: usize = 4;
 
 /// What is wrong with a name, as the end of a sentence that begins with what it is the name of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,157 +26,164 @@ pub(super) enum Fault {
     LongerThanCharacters(usize),
     LongerThanBytes(usize),
     Unprintable,
-    Spacing,
+    Marks,
     Slash,
+    Dots,
     Say,
     Guest,
 }
 
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Fault {
+    /// The rule that is broken, for programs.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Fault::Blank => "blank",
+            Fault::LongerThanCharacters(_) => "characters",
+            Fault::LongerThanBytes(_) => "bytes",
+            Fault::Unprintable => "unprintable",
+            Fault::Marks => "marks",
+            Fault::Slash => "slash",
+            Fault::Dots => "dots",
+            Fault::Say => "say",
+            Fault::Guest => "guest",
+        }
+    }
+
+    /// The number that the rule sets.
+    pub fn limit(self) -> Option<usize> {
+        match self {
+            Fault::LongerThanCharacters(limit) | Fault::LongerThanBytes(limit) => Some(limit),
+            Fault::Marks => Some(MAX_MARKS),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Blank => f.write_str("must not be blank"),
             Fault::LongerThanCharacters(limit) => write!(f, "has at most {limit} characters"),
             Fault::LongerThanBytes(limit) => write!(f, "has at most {limit} bytes"),
             Fault::Unprintable => f.write_str("must not contain control, invisible or direction characters"),
-            Fault::Spacing => {
-                f.write_str("must not begin or end with white space, nor contain any but single blanks")
-            }
+            Fault::Marks => write!(f, "has at most {MAX_MARKS} combining marks on a character"),
             Fault::Slash => f.write_str("must not contain '/'"),
+            Fault::Dots => f.write_str("must not be '.' or '..'"),
             Fault::Say => f.write_str("must not contain 'say:'"),
             Fault::Guest => write!(f, "must not begin with '{GUEST}': such names are given by the server"),
         }
     }
 }
 
-/// Checks a member's name that was [trimmed](str::trim).
-pub(super) fn check_member(name: &str, max_characters: usize) -> Result<(), Fault> {
-    if name.is_empty() {
-        return Err(Fault::Blank);
-    }
-    if exceeds(name.chars().count(), max_characters) {
-        return Err(Fault::LongerThanCharacters(max_characters));
-    }
-    let mut previous = '\0';
-    for c in name.chars() {
-        let emoji_part = matches!(c, '\u{200D}' | '\u{FE0F}') && is_pictograph(previous);
-        if is_control(c) || (is_invisible(c) && !emoji_part) {
-            return Err(Fault::Unprintable);
+impl From<Unfit> for Fault {
+    fn from(unfit: Unfit) -> Fault {
+        match unfit {
+            Unfit::Unprintable => Fault::Unprintable,
+            Unfit::Marks => Fault::Marks,
         }
-        if c.is_whitespace() && (c != ' ' || previous == ' ') {
-            return Err(Fault::Spacing);
-        }
-        previous = c;
     }
-    // A joiner joins two: at the end it would only hide.
-    if previous == '\u{200D}' {
-        return Err(Fault::Unprintable);
-    }
-    let folded = name.to_lowercase();
-    if folded.starts_with(GUEST) {
-        return Err(Fault::Guest);
-    }
-    // In `lines`, `HH:MM:SS NAME say: TEXT` shows where the name ends.
-    if folded.contains("say:") {
-        return Err(Fault::Say);
-    }
-    Ok(())
 }
 
-/// Checks a room's name.
-pub(super) fn check_room(name: &str, max_bytes: usize) -> Result<(), Fault> {
-    if name.trim().is_empty() {
-        return Err(Fault::Blank);
+/// A name that a member may have, if nobody else has it.
+#[derive(Debug)]
+pub(super) struct Name<'a> {
+    pub shown: Cow<'a, str>,
+    pub keys: Keys,
+}
+
+impl<'a> Name<'a> {
+    /// Checks a name that somebody wishes to have, and brings it into the form in which it is shown.
+    ///
+    /// A limit of 0 characters is no limit.
+    pub fn parse(wish: &'a str, max_characters: usize) -> Result<Name<'a>, Fault> {
+        let max_bytes = max_bytes(max_characters);
+        let shown = tidy(wish, max_bytes)?;
+        if exceeds(characters::count(&shown), max_characters) {
+            return Err(Fault::LongerThanCharacters(max_characters));
+        }
+        if exceeds(shown.len(), max_bytes) {
+            return Err(Fault::LongerThanBytes(max_bytes));
+        }
+        characters::check(&shown)?;
+        let keys = Keys::of(&shown);
+        if keys.any(|key| key.starts_with(GUEST)) {
+            return Err(Fault::Guest);
+        }
+        // In `lines`, `HH:MM:SS NAME say: TEXT` shows where the name ends.
+        if keys.any(|key| key.contains("say:")) {
+            return Err(Fault::Say);
+        }
+        Ok(Name { shown, keys })
     }
+}
+
+/// The bytes that a name of so many characters may have; 0 is no limit.
+pub(super) fn max_bytes(max_characters: usize) -> usize {
+    max_characters.saturating_mul(BYTES_PER_CHARACTER)
+}
+
+/// Checks a room's name, and brings it into the form by which rooms are told apart.
+pub(super) fn room(name: &str, max_bytes: usize) -> Result<Cow<'_, str>, Fault> {
+    let name = tidy(name, max_bytes)?;
     if exceeds(name.len(), max_bytes) {
         return Err(Fault::LongerThanBytes(max_bytes));
     }
-    if name.chars().any(is_control) {
-        return Err(Fault::Unprintable);
-    }
-    if name.trim() != name {
-        return Err(Fault::Spacing);
-    }
+    characters::check(&name)?;
     if name.contains('/') {
         return Err(Fault::Slash);
     }
-    Ok(())
+    if matches!(&*name, "." | "..") {
+        return Err(Fault::Dots);
+    }
+    Ok(name)
 }
 
-/// Characters that move the cursor, end the line or turn the direction of what follows.
-fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+fn tidy(name: &str, max_bytes: usize) -> Result<Cow<'_, str>, Fault> {
+    if exceeds(name.trim().len(), max_bytes.saturating_mul(MAX_SHRINKING)) {
+        return Err(Fault::LongerThanBytes(max_bytes));
+    }
+    let name = characters::tidy(name);
+    if name.is_empty() { Err(Fault::Blank) } else { Ok(name) }
 }
 
-/// Characters that show nothing, among them the joiners and selectors that shape others.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
-        | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}'
-        | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
-        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
-}
-
-/// Arrows, symbols and emoji, and the selector that may stand between one and a joiner.
-fn is_pictograph(c: char) -> bool {
-    matches!(c, '\u{2190}'..='\u{27FF}' | '\u{2900}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}' | '\u{FE0F}')
-}
-
-/// The names of all present, whatever their case.
+/// What a name is compared by: two names are the same if they have a key in common.
 ///
-/// Kept are hashes under a secret key, 8 bytes a name. Two different names of one hash would be told apart too little,
-/// not too much: the second is called taken, once in 2^64 / members.
-pub(super) struct Names {
-    key: [u64; 2],
-    taken: HashSet<u64, BuildHasherDefault<DefaultHasher>>,
+/// The first key is the same for names that are the same to a reader: RFC 8266 in compatibility forms and spaces, with
+/// full case folding in place of lower case, and of the result the skeleton of UTS 39, which is the same for characters
+/// that look alike. The second key is that of the skeleton itself, since capital letters look like others than small
+/// ones do: I like l, but i not.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Keys {
+    read: String,
+    seen: String,
 }
 
-impl Names {
-    pub fn new(rng: &mut StdRng) -> Names {
-        Names { key: [rng.next_u64(), rng.next_u64()], taken: HashSet::default() }
+impl Keys {
+    pub fn of(name: &str) -> Keys {
+        let look = |name: &str| skeleton(name).collect::<String>();
+        Keys { read: look(&fold(name)), seen: look(&fold(&look(name))) }
     }
 
-    /// Whether two names are the same but for their case.
-    pub fn same(&self, one: &str, other: &str) -> bool {
-        self.fold(one) == self.fold(other)
+    pub fn each(&self) -> [&str; 2] {
+        [&self.read, &self.seen]
     }
 
-    /// False: somebody has it.
-    pub fn take(&mut self, name: &str) -> bool {
-        let name = self.fold(name);
-        self.taken.insert(name)
+    fn any(&self, holds: impl Fn(&str) -> bool) -> bool {
+        self.each().into_iter().any(holds)
     }
+}
 
-    pub fn release(&mut self, name: &str) {
-        let name = self.fold(name);
-        self.taken.remove(&name);
-    }
-
-    /// Takes a name for somebody who has none: `guest-` and four characters, or more when those are crowded.
-    pub fn take_guest(&mut self, rng: &mut StdRng) -> Box<str> {
-        let mut attempts = 0;
-        loop {
-            let length = GUEST_LENGTH + attempts / 4;
-            let mut name = String::with_capacity(GUEST.len() + length);
-            name.push_str(GUEST);
-            for _ in 0..length {
-                name.push(char::from(GUEST_ALPHABET[rng.random_range(..GUEST_ALPHABET.len())]));
-            }
-            if self.take(&name) {
-                return name.into_boxed_str();
-            }
-            attempts += 1;
+fn fold(name: &str) -> String {
+    let folded = name.nfd().default_case_fold().nfkd().default_case_fold().nfkd();
+    let mut key = String::with_capacity(name.len());
+    for c in folded {
+        match c {
+            ' ' if key.is_empty() || key.ends_with(' ') => {}
+            // The small letter of a Turkish İ has the dot that an i has anyway.
+            '\u{307}' if key.ends_with(['i', 'j']) => {}
+            c => key.push(c),
         }
     }
-
-    fn fold(&self, name: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.key.hash(&mut hasher);
-        for c in name.chars().flat_map(char::to_lowercase) {
-            c.hash(&mut hasher);
-        }
-        hasher.finish()
-    }
+    key.truncate(key.trim_end().len());
+    key
 }

@@ -1,22 +1,25 @@
 //! What a `json` client says: the reading of its requests.
 //!
 //! Text is borrowed from the message unless it holds an escape. Fields are taken whatever their type and judged when
-//! they are needed, so that a field nobody needs does no harm, and an error can still echo the request's `id`.
+//! they are needed, so that a field nobody needs does no harm, and an error can still echo the request's `id`. That goes
+//! for strings with half of a surrogate pair too, which JSON allows and Unicode does not: only a message in which the
+//! usual reading fails is read again with an eye on them.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 use super::{
     Resume,
-    refusal::{Refusal, quoted},
+    refusal::{Problem, Refusal, quoted},
 };
 
 /// Bytes of a request's `id`.
-const MAX_ID: usize = 64;
+pub(super) const MAX_ID: usize = 64;
 
 pub(super) struct Request<'a> {
     pub id: Option<Cow<'a, str>>,
@@ -48,12 +51,11 @@ impl Position<'_> {
 
 impl<'a> Request<'a> {
     pub fn parse(text: &'a str) -> Request<'a> {
-        let mut fields: Fields<'a> = match serde_json::from_str(text) {
+        let mut fields = match Fields::parse(text) {
             Ok(fields) => fields,
-            // What serde says here would quote the peer at any length.
-            Err(error) if error.is_data() => {
-                let problem = "A request is one object, which has each field once".to_owned();
-                return Request { id: None, action: Err(Refusal::BadRequest(problem)) };
+            // What serde says of the data would quote the peer at any length.
+            Err(error) if error.is_data() || serde_json::from_str::<&RawValue>(text).is_ok() => {
+                return Request { id: None, action: Err(Refusal::BadRequest(Problem::NotAnObject)) };
             }
             Err(error) => return Request { id: None, action: Err(Refusal::BadJson(error.to_string())) },
         };
@@ -65,13 +67,17 @@ impl<'a> Request<'a> {
 }
 
 /// The text of an object `{"message": TEXT}`, whatever else it holds; `None` if that is not what this is.
-pub(super) fn message_of(text: &str) -> Option<Cow<'_, str>> {
+///
+/// # Errors
+/// [`Problem::HalfPair`].
+pub(super) fn message_of(text: &str) -> Result<Option<Cow<'_, str>>, Refusal> {
     if !text.trim_start().starts_with('{') {
-        return None;
+        return Ok(None);
     }
-    match serde_json::from_str::<Fields<'_>>(text).ok()?.message {
-        Field::Text(message) => Some(message),
-        _ => None,
+    match Fields::parse(text).map(|fields| fields.message) {
+        Ok(Field::Text(message)) => Ok(Some(message)),
+        Ok(Field::HalfPair) => Err(Refusal::BadRequest(Problem::HalfPair("message"))),
+        _ => Ok(None),
     }
 }
 
@@ -82,6 +88,8 @@ enum Field<'a> {
     #[default]
     Absent,
     Text(Cow<'a, str>),
+    /// A string that cannot be [`Text`](Field::Text).
+    HalfPair,
     Whole(u64),
     Other,
 }
@@ -99,11 +107,24 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    fn parse(text: &'a str) -> Result<Fields<'a>, serde_json::Error> {
+        Fields::read::<Field<'a>>(text).or_else(|error| match error.is_syntax() {
+            true => Fields::read::<&'a RawValue>(text),
+            false => Err(error),
+        })
+    }
+
+    fn read<V: Deserialize<'a> + Into<Field<'a>>>(text: &'a str) -> Result<Fields<'a>, serde_json::Error> {
+        let mut input = serde_json::Deserializer::from_str(text);
+        let fields = input.deserialize_any(FieldsVisitor::<V>(PhantomData))?;
+        input.end().map(|()| fields)
+    }
+
     fn take_id(&mut self) -> Result<Option<Cow<'a, str>>, Refusal> {
         let id = std::mem::take(&mut self.id).optional_text("id")?;
         match id {
             Some(id) if id.len() > MAX_ID => {
-                Err(Refusal::BadRequest(format!("`id` has {} bytes; the limit is {MAX_ID}", id.len())))
+                Err(Refusal::BadRequest(Problem::LongId { bytes: id.len(), limit: MAX_ID }))
             }
             id => Ok(id),
         }
@@ -113,7 +134,7 @@ impl<'a> Fields<'a> {
         let kind = match self.kind.optional_text("type")? {
             Some(kind) => kind,
             None if matches!(self.message, Field::Absent) => {
-                return Err(Refusal::BadRequest("`type` is missing".to_owned()));
+                return Err(Refusal::BadRequest(Problem::Missing("type")));
             }
             None => {
                 return Ok(Action::Say {
@@ -129,7 +150,7 @@ impl<'a> Fields<'a> {
                 position: match (self.since.optional_whole("since")?, self.epoch.optional_text("epoch")?) {
                     (Some(since), Some(epoch)) => Some(Position { since, epoch }),
                     (None, None) => None,
-                    _ => return Err(Refusal::BadRequest("`since` and `epoch` go together".to_owned())),
+                    _ => return Err(Refusal::BadRequest(Problem::HalfPosition)),
                 },
             },
             "leave" => Action::Leave { room: self.room.optional_text("room")? },
@@ -142,37 +163,41 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn optional_text(self, name: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
+    fn optional_text(self, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
         match self {
             Field::Absent => Ok(None),
             Field::Text(text) => Ok(Some(text)),
-            _ => Err(Refusal::BadRequest(format!("`{name}` must be a string"))),
+            Field::HalfPair => Err(Refusal::BadRequest(Problem::HalfPair(name))),
+            Field::Whole(_) | Field::Other => Err(Refusal::BadRequest(Problem::NotAString(name))),
         }
     }
 
-    fn text(self, name: &str) -> Result<Cow<'a, str>, Refusal> {
-        self.optional_text(name)?.ok_or_else(|| Refusal::BadRequest(format!("`{name}` is missing")))
+    fn text(self, name: &'static str) -> Result<Cow<'a, str>, Refusal> {
+        self.optional_text(name)?.ok_or(Refusal::BadRequest(Problem::Missing(name)))
     }
 
-    fn optional_whole(self, name: &str) -> Result<Option<u64>, Refusal> {
+    fn optional_whole(self, name: &'static str) -> Result<Option<u64>, Refusal> {
         match self {
             Field::Absent => Ok(None),
             Field::Whole(number) => Ok(Some(number)),
-            _ => Err(Refusal::BadRequest(format!("`{name}` must be a whole number from 0"))),
+            _ => Err(Refusal::BadRequest(Problem::NotWhole(name))),
         }
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldsVisitor)
+impl<'a> From<&'a RawValue> for Field<'a> {
+    /// Reads a value that is known to be JSON.
+    fn from(value: &'a RawValue) -> Field<'a> {
+        let unreadable = if value.get().starts_with('"') { Field::HalfPair } else { Field::Other };
+        serde_json::from_str(value.get()).unwrap_or(unreadable)
     }
 }
 
-/// Takes objects only, where derived code would also take an array of the fields.
-struct FieldsVisitor;
+/// Reads the fields of an object, and nothing but an object, where derived code would also take an array of them. Each
+/// value is first taken as a `V`.
+struct FieldsVisitor<V>(PhantomData<V>);
 
-impl<'de> Visitor<'de> for FieldsVisitor {
+impl<'de, V: Deserialize<'de> + Into<Field<'de>>> Visitor<'de> for FieldsVisitor<V> {
     type Value = Fields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,14 +209,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut seen = [false; 8];
         while let Some(Key(key)) = map.next_key()? {
             let (index, name, field) = match &*key {
-                "type" => (0, "type", &mut fields.kind),
-                "id" => (1, "id", &mut fields.id),
-                "room" => (2, "room", &mut fields.room),
-                "text" => (3, "text", &mut fields.text),
-                "message" => (4, "message", &mut fields.message),
-                "name" => (5, "name", &mut fields.name),
-                "since" => (6, "since", &mut fields.since),
-                "epoch" => (7, "epoch", &mut fields.epoch),
+                b"type" => (0, "type", &mut fields.kind),
+                b"id" => (1, "id", &mut fields.id),
+                b"room" => (2, "room", &mut fields.room),
+                b"text" => (3, "text", &mut fields.text),
+                b"message" => (4, "message", &mut fields.message),
+                b"name" => (5, "name", &mut fields.name),
+                b"since" => (6, "since", &mut fields.since),
+                b"epoch" => (7, "epoch", &mut fields.epoch),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
@@ -200,15 +225,38 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             if std::mem::replace(&mut seen[index], true) {
                 return Err(A::Error::duplicate_field(name));
             }
-            *field = map.next_value()?;
+            *field = map.next_value::<V>()?.into();
         }
         Ok(fields)
     }
 }
 
-/// Borrows where it can, which `Cow` alone does not.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The name of a field, in bytes since it may hold anything. Borrows where it can, which `Cow` alone does not.
+struct Key<'a>(Cow<'a, [u8]>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_borrowed_bytes<E>(self, key: &'de [u8]) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(key.to_owned())))
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,12 +1,14 @@
 //! The rooms: who is in each, its history, and which room has to end to make place.
 //!
-//! A room begins with its first member. When the last has gone it stays as long as it has a history, so that somebody
-//! who comes back finds it; the rooms that have been empty longest are the first to end when there are too many, or
-//! when all of them together remember too much.
+//! A room begins with its first member. When the last has left it stays as long as it has a history, so that somebody
+//! who returns finds it; the rooms that have been empty longest are the first to end when there are too many. When all
+//! of them together remember too much, the one that remembers most forgets first, whether somebody is in it or not, so
+//! that nobody can displace the history of a room by filling others.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use rand::rngs::StdRng;
@@ -14,14 +16,20 @@ use slab::Slab;
 
 use super::{
     Channel, Format, RoomId,
-    client::UNLISTED,
+    client::{Clients, UNLISTED},
     history::History,
+    json::listed_length,
+    kept::Kept,
     message::Message,
     online::Online,
     refusal::Refusal,
     settings::{Settings, exceeds},
+    size::Size,
     token::Epoch,
 };
+
+/// Bytes of a list of members. The rest of a `joined` has place for the longest message that may be said.
+pub(super) const MAX_LISTING: usize = 28 << 10;
 
 pub(super) struct Room {
     pub name: Arc<str>,
@@ -33,9 +41,35 @@ pub(super) struct Room {
     /// Members of each format, those of `raw` too.
     listeners: [u32; Format::ALL.len()],
     pub history: History,
-    pub online: Online,
+    pub presence: Presence,
+    /// Bytes of the list of members.
+    listing: usize,
     /// The room's place among the empty ones.
     empty: Option<u64>,
+    /// The time by which [`Kept`] knows the history.
+    known_age: Option<Instant>,
+}
+
+/// How a room's members learn who is there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Presence {
+    pub mode: Mode,
+    pub online: Online,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Mode {
+    /// By a list of all when they join, and each join, leave and change of name.
+    #[default]
+    Listed,
+    /// By their number.
+    Counted,
+}
+
+impl Mode {
+    pub fn of(is_small: bool) -> Mode {
+        if is_small { Mode::Listed } else { Mode::Counted }
+    }
 }
 
 impl Room {
@@ -48,23 +82,54 @@ impl Room {
         self.listeners.iter().all(|&count| count == 0)
     }
 
-    /// Counts a newcomer, and gives its index among the members.
-    pub fn add(&mut self, slot: u32, format: Format) -> u32 {
+    /// Whether all members can be listed, and with them somebody of that name.
+    pub fn is_small(&self, presence_limit: usize, newcomer: Option<&str>) -> bool {
+        let members = self.members.len() + usize::from(newcomer.is_some());
+        members <= presence_limit && self.listing + newcomer.map_or(0, listed_length) <= MAX_LISTING
+    }
+
+    /// The members to list for somebody who asks: all if the room is small, else as many as can be listed.
+    pub fn listed(&self, presence_limit: usize, clients: &Clients) -> &[u32] {
+        if self.is_small(presence_limit, None) {
+            return &self.members;
+        }
+        let mut bytes = 0;
+        let fits = self.members.iter().take(presence_limit).take_while(|slot| {
+            bytes += listed_length(&clients.present(**slot).name);
+            bytes <= MAX_LISTING
+        });
+        &self.members[..fits.count()]
+    }
+
+    /// The bytes of the list of members.
+    pub fn listing(&self) -> usize {
+        self.listing
+    }
+
+    /// A member has another name.
+    pub fn rename(&mut self, was: &str, name: &str) {
+        self.listing = self.listing - listed_length(was) + listed_length(name);
+    }
+
+    /// Counts a newcomer, and returns its index among the members.
+    pub fn add(&mut self, slot: u32, format: Format, name: &str) -> u32 {
         self.listeners[format as usize] += 1;
         if format == Format::Raw {
             return UNLISTED;
         }
+        self.listing += listed_length(name);
         let index = u32::try_from(self.members.len()).expect("members are fewer than slots");
         self.members.push(slot);
         index
     }
 
-    /// Takes out a member; the slot of the member that has its index now, if there is one.
-    pub fn remove(&mut self, index: u32, format: Format) -> Option<u32> {
+    /// Removes a member, and returns the slot of the member that has its index now, if there is one.
+    pub fn remove(&mut self, index: u32, format: Format, name: &str) -> Option<u32> {
         self.listeners[format as usize] -= 1;
         if index == UNLISTED {
             return None;
         }
+        self.listing -= listed_length(name);
         self.members.swap_remove(index as usize);
         self.members.get(index as usize).copied()
     }
@@ -77,7 +142,7 @@ pub(super) struct Rooms {
     /// Empty rooms with a history, longest empty first.
     empty: BTreeMap<u64, RoomId>,
     emptied: u64,
-    history_bytes: usize,
+    kept: Kept,
 }
 
 impl Rooms {
@@ -117,8 +182,10 @@ impl Rooms {
             members: Vec::new(),
             listeners: [0; Format::ALL.len()],
             history: History::default(),
-            online: Online::default(),
+            presence: Presence::default(),
+            listing: 0,
             empty: None,
+            known_age: None,
         };
         let id =
             RoomId(u32::try_from(self.slab.insert(room)).expect("rooms are fewer than their members' slots"));
@@ -126,7 +193,7 @@ impl Rooms {
         Ok(id)
     }
 
-    /// Somebody has come to the room.
+    /// Somebody has joined the room.
     pub fn revive(&mut self, id: RoomId) {
         if let Some(place) = self.slab[id.index()].empty.take() {
             self.empty.remove(&place);
@@ -147,26 +214,61 @@ impl Rooms {
     }
 
     /// Remembers what was said in a room, and forgets what is then too much.
-    pub fn keep(&mut self, id: RoomId, message: &Message<'_>, settings: &Settings) {
-        let history = &mut self.slab[id.index()].history;
-        self.history_bytes -= history.bytes();
-        history.keep(message, settings.history_messages, settings.history_bytes);
-        self.history_bytes += history.bytes();
-        while exceeds(self.history_bytes, settings.history_total) {
-            if self.end_longest_empty() {
-                continue;
-            }
-            let history = &mut self.slab[id.index()].history;
-            let before = history.bytes();
-            if !history.forget_oldest() {
-                break;
-            }
-            self.history_bytes -= before - history.bytes();
+    pub fn keep(&mut self, id: RoomId, message: &Message<'_>, size: Size, now: Instant, settings: &Settings) {
+        let room = &mut self.slab[id.index()];
+        let before = room.history.bytes();
+        room.history.keep(message, size, now, settings.history_messages, settings.history_bytes);
+        self.kept.resize(id, before, room.history.bytes());
+        if room.known_age.is_none() && !settings.history_age.is_zero() {
+            room.known_age = room.history.oldest();
+            self.kept.age(id, None, room.known_age);
+        }
+        while exceeds(self.kept.bytes(), settings.history_total) {
+            let Some(largest) = self.kept.largest() else { break };
+            self.forget(largest, History::forget_oldest);
+        }
+    }
+
+    /// Forgets the messages of a room that are `age` old, so that nobody hears of them.
+    pub fn expire_room(&mut self, id: RoomId, now: Instant, age: Duration) {
+        if !age.is_zero() {
+            self.forget(id, |history| _ = history.expire(now, age, usize::MAX));
+        }
+    }
+
+    /// Forgets messages that are `age` old, at most so many, in all rooms.
+    pub fn expire(&mut self, now: Instant, age: Duration, most: usize) {
+        let mut left = most;
+        while left > 0
+            && let Some(id) = self.kept.old(now, age)
+        {
+            self.forget(id, |history| left -= history.expire(now, age, left).clamp(1, left));
+        }
+    }
+
+    /// When [`expire`](Rooms::expire) has something to do.
+    pub fn due(&self, age: Duration) -> Option<Instant> {
+        self.kept.due(age)
+    }
+
+    /// Lets a room forget, which ends it if nobody is in it and nothing is left.
+    fn forget(&mut self, id: RoomId, forget: impl FnOnce(&mut History)) {
+        let room = &mut self.slab[id.index()];
+        let before = room.history.bytes();
+        forget(&mut room.history);
+        self.kept.resize(id, before, room.history.bytes());
+        if let Some(known) = room.known_age {
+            let oldest = room.history.oldest();
+            room.known_age = oldest;
+            self.kept.age(id, Some(known), oldest);
+        }
+        if room.history.is_empty() && room.empty.is_some() {
+            self.end(id);
         }
     }
 
     fn end_longest_empty(&mut self) -> bool {
-        let Some((_, id)) = self.empty.pop_first() else { return false };
+        let Some((_, &id)) = self.empty.first_key_value() else { return false };
         self.end(id);
         true
     }
@@ -174,7 +276,11 @@ impl Rooms {
     fn end(&mut self, id: RoomId) {
         let room = self.slab.remove(id.index());
         self.by_name.remove(&room.name);
-        self.history_bytes -= room.history.bytes();
+        self.kept.resize(id, room.history.bytes(), 0);
+        self.kept.age(id, room.known_age, None);
+        if let Some(place) = room.empty {
+            self.empty.remove(&place);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The limits of chat, and their defaults.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 
 /// What the person who runs the server decides. A limit of 0 is no limit, unless it says otherwise.
@@ -15,21 +17,24 @@ pub struct Settings {
     pub max_text: usize,
     /// Bytes of a room's name.
     pub max_room: usize,
-    /// Characters of a member's name.
+    /// Characters of a member's name, as people count them: a letter with its marks is one, and so is an emoji. Each may
+    /// have 8 bytes on average.
     pub max_name: usize,
     /// Rooms in all, counting the empty ones whose history is kept.
     pub max_rooms: usize,
     /// Rooms one `json` client may be in.
     pub max_rooms_joined: usize,
-    /// Members up to which a room tells each coming and going and lists its members; beyond it, it counts them.
-    /// 0: always only counts.
+    /// Members up to which a room announces each join and leave and lists its members; a larger room only counts them.
+    /// 0: every room only counts.
     pub presence_limit: usize,
     /// Messages a room remembers. 0: none.
     pub history_messages: usize,
-    /// Bytes a room remembers: of texts, names and ids, and 64 more for each message. 0: none.
+    /// Bytes a room remembers, where each message counts as it is sent in the format in which it is longest. 0: none.
     pub history_bytes: usize,
-    /// Bytes all rooms together remember.
+    /// Bytes all rooms together remember. Beyond it, the room that remembers most forgets its oldest message.
     pub history_total: usize,
+    /// Time a message is remembered. Zero: as long as the other limits allow.
+    pub history_age: Duration,
     /// Messages a second from one client, over time.
     pub rate: u32,
     /// Messages at once from a client that was quiet. 0 is the same as 1.
@@ -51,6 +56,7 @@ impl Default for Settings {
             history_messages: 100,
             history_bytes: 256 * 1024,
             history_total: 256 * 1024 * 1024,
+            history_age: Duration::from_secs(7 * 24 * 60 * 60),
             rate: 50,
             burst: 100,
         }

@@ -557,8 +557,10 @@ fn a_room_over_the_presence_limit_tells_only_how_many_there_are() {
         (&json!("online"), &json!("den"), &json!(4))
     );
     drop(dan);
+    // It is small again, so everybody gets the list.
     let heard = ann.json();
-    assert_eq!((&heard["type"], &heard["online"]), (&json!("online"), &json!(3)));
+    assert_eq!((&heard["type"], &heard["online"]), (&json!("who"), &json!(3)));
+    assert_eq!(heard["members"].as_array().map(Vec::len), Some(3));
     drop(cid);
     let heard = ann.json();
     assert_eq!(
@@ -589,5 +591,128 @@ fn the_others_are_told_when_a_connection_just_drops() {
         );
         assert_eq!(bob.text(), "Welcome gone !");
         assert_line(&bob.text(), " gone say: Logout");
+    }
+}
+
+#[test]
+fn names_that_look_the_same_are_not_present_together() {
+    let server = Server::start(&[]);
+    let (mut zoe, _) = join(&server, "den", "zoe");
+    for (taken, same) in [("Νίκος", "ΝΊΚΟΣ"), ("Straße", "STRASSE"), ("paul", "p\u{430}ul"), ("Ⅳ", "iv")]
+    {
+        send(&mut zoe, json!({"type": "nick", "name": taken}));
+        assert_eq!(zoe.json_of("nick")["name"], taken);
+        let mut other = server.ws("/chat/other");
+        other.json_of("joined");
+        send(&mut other, json!({"type": "nick", "name": same, "id": "mark"}));
+        let error = other.json();
+        assert_eq!((&error["code"], &error["id"]), (&json!("name_taken"), &json!("mark")), "{same}");
+    }
+    // Shown composed, in whatever form it was sent.
+    send(&mut zoe, json!({"type": "nick", "name": "Jose\u{301}"}));
+    assert_eq!(zoe.json_of("nick")["name"], "José");
+    for (name, rule) in [
+        ("guest\u{2010}ab12", "guest"),
+        ("a\u{200B}", "unprintable"),
+        ("z\u{316}\u{316}\u{316}\u{316}\u{316}", "marks"),
+    ] {
+        send(&mut zoe, json!({"type": "nick", "name": name}));
+        let error = zoe.json();
+        assert_eq!((&error["code"], &error["rule"]), (&json!("bad_name"), &json!(rule)), "{name:?}");
+    }
+    for name in
+        ["می\u{200C}خواهم", "1\u{FE0F}\u{20E3}", "🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}"]
+    {
+        send(&mut zoe, json!({"type": "nick", "name": name}));
+        assert_eq!(zoe.json_of("nick")["name"], name);
+    }
+}
+
+#[test]
+fn a_room_is_one_in_every_normal_form_of_its_name() {
+    let server = Server::start(&[]);
+    let mut ann = server.ws("/chat/caf%C3%A9?name=ann");
+    assert_eq!(ann.json_of("joined")["room"], "café");
+    let mut bob = server.ws("/chat/cafe%CC%81?name=bob");
+    assert_eq!(bob.json_of("joined")["room"], "café");
+    assert_eq!(ann.json_of("join")["name"], "bob");
+    for format in ["lines", "html", "raw"] {
+        for room in ["lobby%E2%80%8B", "%2E", "%2E%2E"] {
+            server.send(handshake(&format!("/chat/{room}?format={format}"))).reply().assert_refusal(400);
+        }
+    }
+}
+
+#[test]
+fn half_an_emoji_and_a_text_that_nobody_sees_are_refused_with_the_id() {
+    let server = Server::start(&[]);
+    let (mut ann, _) = join(&server, "den", "ann");
+    for (text, code) in [
+        (r"\ud83d", "bad_request"),
+        (r"\u200b", "text_empty"),
+        (r"\u3164\ufeff", "text_empty"),
+        (r"a\u0001", "bad_text"),
+    ] {
+        ann.say(&format!(r#"{{"type":"say","text":"{text}","id":"mark"}}"#));
+        let error = ann.json();
+        assert_eq!((&error["code"], &error["id"]), (&json!(code), &json!("mark")), "{text}");
+    }
+    assert_hears_nothing(&mut ann);
+}
+
+#[test]
+fn a_joined_is_no_longer_than_64_kib_and_says_what_it_left_out() {
+    let server = Server::start(&["--rate", "0"]);
+    let (mut ann, _) = join(&server, "den", "ann");
+    for _ in 0..15 {
+        say(&mut ann, &"\"".repeat(10_000));
+        ann.json_of("message");
+    }
+    let mut late = server.ws("/chat/den?name=late");
+    late.json();
+    let joined = late.text();
+    assert!(joined.len() <= 64 << 10, "{}", joined.len());
+    let joined: Value = serde_json::from_str(&joined).unwrap();
+    assert_eq!((&joined["more"], &joined["offset"]), (&json!(true), &json!(15)));
+    let history = joined["history"].as_array().unwrap();
+    assert_eq!((history.len(), &history[2]["offset"]), (3, &json!(15)));
+}
+
+#[test]
+fn a_hoarder_does_not_empty_the_rooms_of_others() {
+    let server = Server::start(&["--history-total", "64KiB", "--rate", "0"]);
+    let (mut vic, _) = join(&server, "small", "vic");
+    for _ in 0..10 {
+        say(&mut vic, "hi");
+        vic.json_of("message");
+    }
+    let (mut hoarder, _) = join(&server, "h", "hoarder");
+    for _ in 0..100 {
+        say(&mut hoarder, &"x".repeat(2_000));
+        hoarder.json_of("message");
+    }
+    let (_late, joined) = join(&server, "small", "late");
+    assert_eq!(joined["history"].as_array().map(Vec::len), Some(10));
+}
+
+#[test]
+fn what_is_older_than_the_age_is_not_replayed() {
+    let server = Server::start(&["--history-age", "50ms"]);
+    let (mut ann, joined) = join(&server, "den", "ann");
+    say(&mut ann, "hi");
+    ann.json_of("message");
+    thread::sleep(Duration::from_millis(60));
+    send(&mut ann, json!({"type": "join", "room": "den", "since": 0, "epoch": joined["epoch"]}));
+    let again = ann.json_of("joined");
+    assert_eq!(
+        (&again["history"], &again["offset"], &again["recovered"]),
+        (&json!([]), &json!(1), &json!(false))
+    );
+    // The room ends by itself once nobody is in it, so that it begins anew.
+    drop(ann);
+    let deadline = Instant::now() + PATIENCE;
+    while join(&server, "den", "back").1["epoch"] == joined["epoch"] {
+        assert!(Instant::now() < deadline, "the room never ended");
+        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -101,6 +101,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
         ("history", "100"),
         ("history-bytes", "256KiB"),
         ("history-total", "256MiB"),
+        ("history-age", "168h"),
         ("max-rooms", "100000"),
         ("max-rooms-joined", "32"),
         ("presence-limit", "100"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    super::{ClientId, Format, Outbox, Payload, RoomId, html, json::Event, lines::Line},
+    super::{ClientId, Format, Outbox, Payload, RoomId, html, json::Event, lines::Line, room::Mode},
     Hub,
 };
 
@@ -48,11 +48,10 @@ impl Hub {
 
     fn send_presence(&mut self, client: ClientId, id: RoomId, out: &mut impl Outbox) {
         let room = self.rooms.get(id);
-        let online = room.members.len();
-        if !self.is_large(online) {
+        if room.presence.mode == Mode::Listed {
             return self.send_members(client, id, out);
         }
-        Event::Online { room: &room.name, online }.write(&mut self.scratch);
+        Event::Online { room: &room.name, online: room.members.len() }.write(&mut self.scratch);
         out.send(client, Payload::Text(&self.scratch));
     }
 }

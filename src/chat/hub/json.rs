@@ -4,6 +4,7 @@ use super::{
     super::{
         ClientId, Format, Now, Outbox, Payload, RoomId,
         json::{Event, Members},
+        name,
         refusal::Refusal,
         request::{Action, Position, Request},
         settings::exceeds,
@@ -31,11 +32,11 @@ impl Hub {
         match action {
             Action::Say { room, text } => {
                 let room = self.room_of(client, room.as_deref())?;
-                self.say(client, room, text, id, now.time, out)
+                self.say(client, room, text, id, now, out)
             }
             Action::Join { room, position } => self.join(client, room, position.as_ref(), now, out),
             Action::Leave { room } => self.leave(client, room.as_deref(), now, out),
-            Action::Nick { name } => self.rename(client, name, out),
+            Action::Nick { name } => self.rename(client, name, now, out),
             Action::Who { room } => self.send_who(client, room.as_deref(), out),
             Action::Ping => {
                 self.send_event(client, &Event::Pong, out);
@@ -54,11 +55,12 @@ impl Hub {
         out: &mut impl Outbox,
     ) -> Result<(), Refusal> {
         let resume = position.map(Position::resume);
+        let name = &name::room(name, self.settings.max_room).map_err(Refusal::BadRoom)?;
         let memberships = &self.clients.present(client.slot).memberships;
         if let Some(room) = self.rooms.find(name).filter(|&room| memberships.contains(room)) {
             // What it has not heard so far, if it reads too slowly, is in this answer or was given up with it.
             out.unsubscribe(client, room.channel(Format::Json));
-            self.send_joined(client, room, resume, out);
+            self.send_joined(client, room, resume, now, out);
             out.subscribe(client, room.channel(Format::Json));
             return Ok(());
         }
@@ -98,10 +100,9 @@ impl Hub {
 
     pub(super) fn send_members(&mut self, client: ClientId, room: RoomId, out: &mut impl Outbox) {
         let room = self.rooms.get(room);
-        let online = room.members.len();
-        let listed = &room.members[..online.min(self.settings.presence_limit)];
-        let members = Members { slots: listed, clients: &self.clients };
-        Event::Who { room: &room.name, online, members }.write(&mut self.scratch);
+        let slots = room.listed(self.settings.presence_limit, &self.clients);
+        let members = Members { slots, clients: &self.clients };
+        Event::Who { room: &room.name, online: room.members.len(), members }.write(&mut self.scratch);
         out.send(client, Payload::Text(&self.scratch));
     }
 

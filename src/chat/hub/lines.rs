@@ -5,6 +5,7 @@ use super::{
         ClientId, Dismissal, Now, Outbox, Payload,
         lines::{Command, HELP, Line},
         refusal::Refusal,
+        text,
     },
     Arrival, Hub,
 };
@@ -27,9 +28,9 @@ impl Hub {
         match *command {
             Command::Say(text) => {
                 let room = self.room_of(client, None)?;
-                self.say(client, room, text, None, now.time, out)?;
+                self.say(client, room, &text::without_controls(text), None, now, out)?;
             }
-            Command::Nick(name) => self.rename(client, name, out)?,
+            Command::Nick(name) => self.rename(client, name, now, out)?,
             Command::Join(room) => self.move_to(client, room, now, out)?,
             Command::Who => self.send_listing(client, out)?,
             Command::Help => HELP.iter().for_each(|line| self.send_line(client, &Line::Notice(line), out)),
@@ -50,7 +51,8 @@ impl Hub {
         let room = self.open_room(name)?;
         let memberships = &self.clients.present(client.slot).memberships;
         if memberships.contains(room) {
-            self.send_line(client, &Line::AlreadyIn { room: name }, out);
+            let name = self.rooms.get(room).name.clone();
+            self.send_line(client, &Line::AlreadyIn { room: &name }, out);
             return Ok(());
         }
         if let Some(left) = memberships.only() {
@@ -62,9 +64,8 @@ impl Hub {
 
     fn send_listing(&mut self, client: ClientId, out: &mut impl Outbox) -> Result<(), Refusal> {
         let room = self.rooms.get(self.room_of(client, None)?);
-        let online = room.members.len();
-        let listed = &room.members[..online.min(self.settings.presence_limit)];
-        let line = Line::Who { room: &room.name, online, listed, clients: &self.clients };
+        let listed = room.listed(self.settings.presence_limit, &self.clients);
+        let line = Line::Who { room: &room.name, online: room.members.len(), listed, clients: &self.clients };
         line.write(&self.settings.time_zone, &mut self.scratch);
         out.send(client, Payload::Text(&self.scratch));
         Ok(())

@@ -8,12 +8,13 @@ use super::{
     html,
     json::{Event, Limits},
     lines::Line,
-    name::{self, Names},
+    name,
     online::Schedule,
     rate::{Bucket, Rate, Verdict},
     refusal::Refusal,
     request::Request,
     room::Rooms,
+    taken::Names,
     token::Uid,
 };
 
@@ -25,6 +26,9 @@ mod presence;
 mod speech;
 
 use presence::Arrival;
+
+/// Old messages that are forgotten in one call, so that the caller is soon back at its connections.
+const FORGOTTEN_AT_ONCE: usize = 10_000;
 
 /// All of chat: the clients, the rooms and what is remembered. See the [module](super) for how it is used.
 pub struct Hub {
@@ -59,7 +63,9 @@ impl Hub {
     /// # Errors
     /// A sentence that says which rule the name breaks.
     pub fn check_room(&self, room: &str) -> Result<(), String> {
-        name::check_room(room, self.settings.max_room).map_err(|fault| Refusal::BadRoom(fault).to_string())
+        name::room(room, self.settings.max_room)
+            .map(drop)
+            .map_err(|fault| Refusal::BadRoom(fault).to_string())
     }
 
     /// A connection has opened. Whoever was in its slot is gone.
@@ -131,7 +137,7 @@ impl Hub {
             (_, Payload::Binary(_)) => self.dismiss(client, Dismissal::BinaryUnsupported, now, out),
             (Format::Json, Payload::Text(text)) => self.receive_json(client, text, now, out),
             (Format::Lines, Payload::Text(text)) => self.receive_line(client, text, now, out),
-            (Format::Html, Payload::Text(text)) => self.receive_html(client, text, now.time, out),
+            (Format::Html, Payload::Text(text)) => self.receive_html(client, text, now, out),
         }
     }
 
@@ -146,17 +152,19 @@ impl Hub {
         }
     }
 
-    /// When [`tick`](Hub::tick) wants to be called; `None`: nothing waits.
+    /// When [`tick`](Hub::tick) must be called; `None`: nothing waits.
     pub fn due(&self) -> Option<std::time::Instant> {
-        self.schedule.due()
+        let dues = [self.schedule.due(), self.rooms.due(self.settings.history_age)];
+        dues.into_iter().flatten().min()
     }
 
     /// Does what has become due. Harmless when nothing has.
     pub fn tick(&mut self, now: Now, out: &mut impl Outbox) {
         while let Some(room) = self.schedule.take(now.instant) {
-            self.rooms.get_mut(room).online.tell(now.instant);
-            self.publish_online(room, self.rooms.get(room).members.len(), out);
+            self.rooms.get_mut(room).presence.online.tell(now.instant);
+            self.publish_presence(room, 0, out);
         }
+        self.rooms.expire(now.instant, self.settings.history_age, FORGOTTEN_AT_ONCE);
     }
 
     fn send_welcome(&mut self, client: ClientId, out: &mut impl Outbox) {

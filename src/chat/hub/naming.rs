@@ -2,11 +2,12 @@
 
 use super::{
     super::{
-        ClientId, Entry, Format, Outbox, Payload, RoomId,
+        ClientId, Entry, Format, Now, Outbox, Payload, RoomId,
         json::Event,
         lines::Line,
-        name,
+        name::Name,
         refusal::{Refusal, quoted},
+        room::Mode,
     },
     Hub,
 };
@@ -17,52 +18,63 @@ impl Hub {
         if entry.format == Format::Raw {
             return (Box::default(), None);
         }
-        let refusal = match entry.name.map(str::trim) {
+        let refusal = match entry.name.map(|wish| Name::parse(wish, self.settings.max_name)) {
             None => None,
-            Some(wish) => match name::check_member(wish, self.settings.max_name) {
-                Ok(()) if self.names.take(wish) => return (wish.into(), None),
-                Ok(()) => Some(Refusal::NameTaken(quoted(wish))),
-                Err(fault) => Some(Refusal::BadName(fault)),
-            },
+            Some(Ok(name)) if self.names.take(&name) => return (name.shown.into(), None),
+            Some(Ok(name)) => Some(Refusal::NameTaken(quoted(&name.shown))),
+            Some(Err(fault)) => Some(Refusal::BadName(fault)),
         };
         (self.names.take_guest(&mut self.rng), refusal)
     }
 
-    /// Gives a client the name it asks for, and tells those in its small rooms; of large rooms, of none, and of a name
-    /// that stays the same, only itself.
+    /// Gives a client the name it asks for, and announces that in its rooms that list their members. Of rooms that only
+    /// count them, of none, and of a name that stays the same, only the client itself hears.
     pub(super) fn rename(
         &mut self,
         client: ClientId,
         wish: &str,
+        now: Now,
         out: &mut impl Outbox,
     ) -> Result<(), Refusal> {
-        let wish = wish.trim();
         let current = &*self.clients.present(client.slot).name;
-        let changes = wish != current;
-        if changes {
-            name::check_member(wish, self.settings.max_name).map_err(Refusal::BadName)?;
-            if !self.names.same(wish, current) {
-                if !self.names.take(wish) {
-                    return Err(Refusal::NameTaken(quoted(wish)));
+        let name: Box<str> = match wish.trim() == current {
+            true => current.into(),
+            false => {
+                let name = Name::parse(wish, self.settings.max_name).map_err(Refusal::BadName)?;
+                if !self.names.exchange(current, &name) {
+                    return Err(Refusal::NameTaken(quoted(&name.shown)));
                 }
-                self.names.release(current);
+                name.shown.into()
             }
-        }
+        };
         let renamed = self.clients.present_mut(client.slot);
-        let was = std::mem::replace(&mut renamed.name, wish.into());
+        let was = std::mem::replace(&mut renamed.name, name);
         let rooms: Vec<RoomId> = renamed.memberships.rooms().collect();
-        if rooms.is_empty() || !changes {
+        if rooms.is_empty() || renamed.name == was {
             self.send_nick(client, None, &was, out);
             return Ok(());
         }
         for room in rooms {
-            if self.is_large(self.rooms.get(room).members.len()) {
-                self.send_nick(client, Some(room), &was, out);
-            } else {
-                self.publish_nick(client, room, &was, out);
-            }
+            self.rename_in(client, room, &was, now, out);
         }
         Ok(())
+    }
+
+    fn rename_in(&mut self, client: ClientId, id: RoomId, was: &str, now: Now, out: &mut impl Outbox) {
+        let room = self.rooms.get_mut(id);
+        room.rename(was, &self.clients.present(client.slot).name);
+        let is_small = room.is_small(self.settings.presence_limit, None);
+        match room.presence.mode {
+            Mode::Listed if is_small => return self.publish_nick(client, id, was, out),
+            Mode::Listed => {
+                room.presence.mode = Mode::Counted;
+                self.count(id, 0, now, out);
+            }
+            // It may be small because of this.
+            Mode::Counted if is_small => self.count(id, 0, now, out),
+            Mode::Counted => {}
+        }
+        self.send_nick(client, Some(id), was, out);
     }
 
     fn send_nick(&mut self, client: ClientId, room: Option<RoomId>, was: &str, out: &mut impl Outbox) {

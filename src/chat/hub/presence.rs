@@ -1,22 +1,27 @@
-//! Coming to rooms and leaving them, and who hears of it.
+//! Joining rooms and leaving them, and who hears of it.
 //!
-//! A room tells each coming, going and change of name while it is small, that is, up to the presence limit; when it is
-//! large it only tells `json` members their number, at most once a second. Who comes or goes is counted in both cases,
-//! so a room that grows past the limit and shrinks again tells of the same people in both directions. Lists of members
-//! that clients keep are complete while a room stays small; after it was large, `who` gives a fresh one.
+//! A room announces each join, leave and change of name while it is small: it has no more members than the presence limit,
+//! and a list of them fits [`MAX_LISTING`](super::super::room::MAX_LISTING). A `json` member got the list with its
+//! `joined`, and keeps it by these. A room that is larger sends its number of members in their place, at most once a
+//! second; when it is small again it sends the list in the place of the number, and from then on announces as before.
+//! So a list is complete from when it was sent until a number is.
 
 use super::{
     super::{
-        ClientId, Format, Now, Outbox, Payload, Resume, RoomId, html,
-        json::{Event, Members, Replay},
+        ClientId, Format, Now, Outbox, Payload, Resume, RoomId,
+        history::Measure,
+        html,
+        json::{self, Event, Members, Replay},
         lines::Line,
         name,
         refusal::{Refusal, quoted},
+        room::Mode,
+        size::{MAX_FRAME, Size},
     },
     Hub,
 };
 
-/// What somebody who comes to a room is told beside what all are.
+/// What somebody who joins a room hears besides what everybody does.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Arrival<'a> {
     /// What it has heard before (`json`).
@@ -27,22 +32,30 @@ pub(super) struct Arrival<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
-    Come,
-    Go,
+    Join,
+    Leave,
 }
 
 impl Hub {
     /// The room of that name, for somebody who is about to be [admitted](Hub::admit).
     pub(super) fn open_room(&mut self, room: &str) -> Result<RoomId, Refusal> {
-        name::check_room(room, self.settings.max_room).map_err(Refusal::BadRoom)?;
-        self.rooms.find_or_create(room, self.settings.max_rooms, &mut self.rng)
+        let room = name::room(room, self.settings.max_room).map_err(Refusal::BadRoom)?;
+        self.rooms.find_or_create(&room, self.settings.max_rooms, &mut self.rng)
+    }
+
+    /// The room of that name, if it exists.
+    pub(super) fn find_room(&self, name: &str) -> Option<RoomId> {
+        self.rooms.find(name).or_else(|| {
+            let tidied = name::room(name, self.settings.max_room).ok()?;
+            self.rooms.find(&tidied)
+        })
     }
 
     /// The room a client means: the one it names, or the only one it is in.
     pub(super) fn room_of(&self, client: ClientId, named: Option<&str>) -> Result<RoomId, Refusal> {
         let memberships = &self.clients.present(client.slot).memberships;
         if let Some(name) = named {
-            let room = self.rooms.find(name).filter(|&room| memberships.contains(room));
+            let room = self.find_room(name).filter(|&room| memberships.contains(room));
             return room.ok_or_else(|| Refusal::NotInRoom(quoted(name)));
         }
         memberships.only().ok_or_else(|| match memberships.len() {
@@ -51,7 +64,7 @@ impl Hub {
         })
     }
 
-    /// Puts a client in a room it is not in: first the others are told, then the client is, then it hears the room.
+    /// Puts a client in a room it is not in: first the others hear of it, then the client does, then it hears the room.
     pub(super) fn admit(
         &mut self,
         client: ClientId,
@@ -63,13 +76,13 @@ impl Hub {
         self.rooms.revive(room);
         let format = self.clients.present(client.slot).format;
         if format != Format::Raw {
-            let online = self.rooms.get(room).members.len() + 1;
-            self.announce(Change::Come, client, room, online, now, out);
+            self.announce(Change::Join, client, room, now, out);
         }
-        let index = self.rooms.get_mut(room).add(client.slot, format);
-        self.clients.present_mut(client.slot).memberships.insert(room, index);
+        let newcomer = self.clients.present_mut(client.slot);
+        let index = self.rooms.get_mut(room).add(client.slot, format, &newcomer.name);
+        newcomer.memberships.insert(room, index);
         match format {
-            Format::Json => self.send_joined(client, room, arrival.resume, out),
+            Format::Json => self.send_joined(client, room, arrival.resume, now, out),
             Format::Lines => {
                 let newcomer = self.clients.present(client.slot);
                 Line::Welcome { name: &newcomer.name }.write(&self.settings.time_zone, &mut self.scratch);
@@ -77,9 +90,9 @@ impl Hub {
                 if let Some(notice) = arrival.notice {
                     self.refuse(client, notice, None, out);
                 }
-                self.replay(client, room, out);
+                self.replay(client, room, now, out);
             }
-            Format::Html => self.replay(client, room, out),
+            Format::Html => self.replay(client, room, now, out),
             Format::Raw => {}
         }
         out.subscribe(client, room.channel(format));
@@ -91,89 +104,81 @@ impl Hub {
         let format = leaver.format;
         let Some(index) = leaver.memberships.remove(room) else { return };
         out.unsubscribe(client, room.channel(format));
-        if let Some(moved) = self.rooms.get_mut(room).remove(index, format) {
+        if let Some(moved) = self.rooms.get_mut(room).remove(index, format, &leaver.name) {
             self.clients.present_mut(moved).memberships.set_index(room, index);
         }
         if format != Format::Raw {
-            let online = self.rooms.get(room).members.len();
-            self.announce(Change::Go, client, room, online, now, out);
+            self.announce(Change::Leave, client, room, now, out);
         }
         let left = self.rooms.get_mut(room);
         if left.is_empty() {
-            self.schedule.cancel(room, &mut left.online);
+            self.schedule.cancel(room, &mut left.presence.online);
             self.rooms.retire(room);
         }
     }
 
-    /// Answers a `json` client that is in the room with where the room stands.
+    /// Answers a `json` client that is in the room with where the room stands, in a frame of limited size.
     pub(super) fn send_joined(
         &mut self,
         client: ClientId,
         id: RoomId,
         resume: Option<Resume<'_>>,
+        now: Now,
         out: &mut impl Outbox,
     ) {
+        self.rooms.expire_room(id, now.instant, self.settings.history_age);
         let room = self.rooms.get(id);
         let missed = resume.filter(|resume| {
             room.epoch == *resume.epoch
                 && resume.since <= room.offset
                 && room.history.holds_all_since(resume.since)
         });
-        let listed = room.members.len() <= self.settings.presence_limit;
+        let members = Members { slots: &room.members, clients: &self.clients };
+        let members = Some(members).filter(|_| room.presence.mode == Mode::Listed);
+        let listing = members.as_ref().map_or(0, |_| room.listing());
+        let taken = json::joined_envelope(Size::of(&room.name).json) + listing;
+        let since = missed.map_or(0, |resume| resume.since);
+        let tail = room.history.tail(since, MAX_FRAME.saturating_sub(taken), Measure::Json);
         let joined = Event::Joined {
             room: &room.name,
             epoch: room.epoch,
             offset: room.offset,
-            recovered: missed.is_some(),
+            recovered: missed.is_some() && !tail.is_cut,
             online: room.members.len(),
-            members: listed.then_some(Members { slots: &room.members, clients: &self.clients }),
-            history: Replay { room, since: missed.map_or(0, |resume| resume.since) },
+            members,
+            history: Replay { room, since: tail.since },
+            more: tail.is_cut,
         };
         joined.write(&mut self.scratch);
         out.send(client, Payload::Text(&self.scratch));
     }
 
-    /// Tells a room's `json` members how many they are.
-    pub(super) fn publish_online(&mut self, id: RoomId, online: usize, out: &mut impl Outbox) {
-        let room = self.rooms.get(id);
-        if room.hears(Format::Json) {
-            Event::Online { room: &room.name, online }.write(&mut self.scratch);
-            out.publish(id.channel(Format::Json), room.offset, Payload::Text(&self.scratch));
-        }
-    }
-
-    /// Whether a room of that many members only counts them.
-    pub(super) fn is_large(&self, members: usize) -> bool {
-        members > self.settings.presence_limit
-    }
-
-    /// Tells a room of somebody who is not subscribed to it yet, or no longer. `online` is the number after the change.
-    fn announce(
-        &mut self,
-        change: Change,
-        client: ClientId,
-        id: RoomId,
-        online: usize,
-        now: Now,
-        out: &mut impl Outbox,
-    ) {
-        let with_client = online + usize::from(change == Change::Go);
-        if self.is_large(with_client) {
-            let room = self.rooms.get_mut(id);
-            if room.hears(Format::Json) && self.schedule.change(id, &mut room.online, now.instant) {
-                self.publish_online(id, online, out);
+    /// Announces somebody who is not subscribed to the room yet, or no longer.
+    fn announce(&mut self, change: Change, client: ClientId, id: RoomId, now: Now, out: &mut impl Outbox) {
+        let room = self.rooms.get_mut(id);
+        let client = self.clients.present(client.slot);
+        let newcomers = usize::from(change == Change::Join);
+        let is_small = room.is_small(self.settings.presence_limit, (newcomers > 0).then_some(&*client.name));
+        match room.presence.mode {
+            Mode::Listed if is_small => {}
+            // Nobody has a list or a number.
+            _ if !room.hears(Format::Json) => return room.presence.mode = Mode::of(is_small),
+            Mode::Listed | Mode::Counted => {
+                if !is_small {
+                    room.presence.mode = Mode::Counted;
+                }
+                return self.count(id, newcomers, now, out);
             }
-            return;
         }
-        let Hub { rooms, clients, settings, scratch, .. } = self;
+        let Hub { rooms, settings, scratch, .. } = self;
         let room = rooms.get(id);
-        let client = clients.present(client.slot);
+        let online = room.members.len() + newcomers;
         let since = room.offset;
         if room.hears(Format::Json) {
             let (room, uid, name) = (&*room.name, client.uid, &*client.name);
             match change {
-                Change::Come => Event::Join { room, uid, name, online },
-                Change::Go => Event::Leave { room, uid, name, online },
+                Change::Join => Event::Join { room, uid, name, online },
+                Change::Leave => Event::Leave { room, uid, name, online },
             }
             .write(scratch);
             out.publish(id.channel(Format::Json), since, Payload::Text(scratch));
@@ -181,20 +186,49 @@ impl Hub {
         if room.hears(Format::Lines) {
             let name = &*client.name;
             match change {
-                Change::Come => Line::Welcome { name },
-                Change::Go => Line::Logout { time: now.time, name },
+                Change::Join => Line::Welcome { name },
+                Change::Leave => Line::Logout { time: now.time, name },
             }
             .write(&settings.time_zone, scratch);
             out.publish(id.channel(Format::Lines), since, Payload::Text(scratch));
         }
     }
 
-    /// Sends the room's history message by message.
-    fn replay(&mut self, client: ClientId, id: RoomId, out: &mut impl Outbox) {
+    /// [Publishes](Hub::publish_presence) how many the members are or who they are, now or when it may.
+    pub(super) fn count(&mut self, id: RoomId, newcomers: usize, now: Now, out: &mut impl Outbox) {
+        if self.schedule.change(id, &mut self.rooms.get_mut(id).presence.online, now.instant) {
+            self.publish_presence(id, newcomers, out);
+        }
+    }
+
+    /// Announces the number of members and newcomers of a room or, if it has become small, all its members.
+    pub(super) fn publish_presence(&mut self, id: RoomId, newcomers: usize, out: &mut impl Outbox) {
+        let room = self.rooms.get_mut(id);
+        // Who is not in the room yet is on no list.
+        let is_small = newcomers == 0 && room.is_small(self.settings.presence_limit, None);
+        room.presence.mode = Mode::of(is_small);
+        if !room.hears(Format::Json) {
+            return;
+        }
+        let online = room.members.len() + newcomers;
+        let members = Members { slots: &room.members, clients: &self.clients };
+        match room.presence.mode {
+            Mode::Listed => Event::Who { room: &room.name, online, members },
+            Mode::Counted => Event::Online { room: &room.name, online },
+        }
+        .write(&mut self.scratch);
+        out.publish(id.channel(Format::Json), room.offset, Payload::Text(&self.scratch));
+    }
+
+    /// Sends the newest of the room's history message by message.
+    fn replay(&mut self, client: ClientId, id: RoomId, now: Now, out: &mut impl Outbox) {
         let Hub { rooms, clients, settings, scratch, .. } = self;
+        rooms.expire_room(id, now.instant, settings.history_age);
         let room = rooms.get(id);
         let format = clients.present(client.slot).format;
-        for message in room.history.since(0, &room.name) {
+        let measure = if format == Format::Lines { Measure::Line } else { Measure::Html };
+        let tail = room.history.tail(0, MAX_FRAME, measure);
+        for message in room.history.since(tail.since, &room.name) {
             match format {
                 Format::Lines => Line::Message(&message).write(&settings.time_zone, scratch),
                 _ => html::write_message(&message, &settings.time_zone, scratch),

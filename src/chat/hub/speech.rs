@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::{
     super::{
-        ClientId, Format, Outbox, Payload, RoomId, html, json::Event, lines::Line, message::Message,
-        refusal::Refusal, request::message_of, settings::exceeds,
+        ClientId, Format, Now, Outbox, Payload, RoomId, html, json::Event, lines::Line, message::Message,
+        refusal::Refusal, request::message_of, text,
     },
     Hub,
 };
@@ -20,15 +18,10 @@ impl Hub {
         id: RoomId,
         text: &str,
         mark: Option<&str>,
-        time: Timestamp,
+        now: Now,
         out: &mut impl Outbox,
     ) -> Result<(), Refusal> {
-        if text.trim().is_empty() {
-            return Err(Refusal::TextEmpty);
-        }
-        if exceeds(text.len(), self.settings.max_text) {
-            return Err(Refusal::TextTooLong { bytes: text.len(), limit: self.settings.max_text });
-        }
+        let size = text::check(text, self.settings.max_text)?;
         let Hub { rooms, clients, settings, scratch, .. } = self;
         let room = rooms.get_mut(id);
         let since = room.offset;
@@ -38,7 +31,7 @@ impl Hub {
         let message = Message {
             room: &room_name,
             offset: room.offset,
-            time,
+            time: now.time,
             uid: speaker.uid,
             name: &speaker.name,
             text,
@@ -55,7 +48,7 @@ impl Hub {
             }
             out.publish(id.channel(format), since, Payload::Text(scratch));
         }
-        rooms.keep(id, &message, settings);
+        rooms.keep(id, &message, message.size(size), now.instant, settings);
         Ok(())
     }
 
@@ -67,16 +60,12 @@ impl Hub {
     }
 
     /// A message of an `html` client: an object with a `message`, or else the text as it is.
-    pub(super) fn receive_html(
-        &mut self,
-        client: ClientId,
-        text: &str,
-        time: Timestamp,
-        out: &mut impl Outbox,
-    ) {
-        let message = message_of(text);
-        let text = message.as_deref().unwrap_or(text);
-        let said = self.room_of(client, None).and_then(|room| self.say(client, room, text, None, time, out));
+    pub(super) fn receive_html(&mut self, client: ClientId, text: &str, now: Now, out: &mut impl Outbox) {
+        let said = message_of(text).and_then(|message| {
+            let room = self.room_of(client, None)?;
+            let text = text::without_controls(message.as_deref().unwrap_or(text));
+            self.say(client, room, &text, None, now, out)
+        });
         if let Err(refusal) = said {
             self.refuse(client, &refusal, None, out);
         }

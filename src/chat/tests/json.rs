@@ -18,7 +18,8 @@ fn a_newcomer_hears_welcome_then_joined_then_what_follows() {
     assert_eq!(
         heard[0],
         json!({"type": "welcome", "uid": uid, "name": "bob", "server": concat!("throng/", env!("CARGO_PKG_VERSION")),
-            "limits": {"message": 65536, "text": 16384, "room": 64, "name": 32, "rooms": 32, "rate": 50, "burst": 100}})
+            "limits": {"message": 65536, "text": 16384, "id": 64, "room": 64, "name": 32, "name_bytes": 256, "rooms": 32,
+                "rate": 50, "burst": 100, "presence": 100, "history": 100}})
     );
     let epoch = heard[1]["epoch"].as_str().unwrap();
     assert!((8..=12).contains(&epoch.len()));
@@ -45,11 +46,11 @@ fn a_newcomer_hears_welcome_then_joined_then_what_follows() {
 fn events_are_written_in_the_documented_order_of_fields() {
     let mut stage = Stage::new();
     let ann = stage.enter(Format::Json, "lobby", "ann");
-    let said = &stage.ask(ann, r#"{"type":"say","text":"\"hi\"\n\u00e9\u0001","id":"x"}"#)[0];
+    let said = &stage.ask(ann, r#"{"type":"say","text":"\"hi\"\n\u00e9\t","id":"x\u0001"}"#)[0];
     assert!(said.starts_with(
         r#"{"type":"message","room":"lobby","offset":1,"time":"2026-11-21T01:23:45.678Z","uid":""#
     ));
-    assert!(said.ends_with(r#"","name":"ann","text":"\"hi\"\né\u0001","id":"x"}"#), "{said}");
+    assert!(said.ends_with(r#"","name":"ann","text":"\"hi\"\né\t","id":"x\u0001"}"#), "{said}");
     assert_eq!(stage.ask(ann, r#"{"type":"ping"}"#), [r#"{"type":"pong"}"#]);
     let error = &stage.ask(ann, r#"{"type":"dance","id":"y"}"#)[0];
     assert_eq!(
@@ -66,7 +67,7 @@ fn text_arrives_as_it_was_meant_whatever_its_escapes() {
         ("plain", "plain"),
         (r"\u0041\/\\\t", "A/\\\t"),
         (r"\ud83d\ude00 😀", "😀 😀"),
-        (r"nul \u0000", "nul \0"),
+        (r"\u200f\u5b57", "\u{200f}字"),
     ] {
         let answer = stage.ask_json(ann, &format!(r#"{{"type":"say","text":"{written}"}}"#));
         assert_eq!(answer["text"], meant);
@@ -89,9 +90,11 @@ fn bad_requests_are_answered_with_their_code_and_change_nothing() {
         ("hello", "bad_json"),
         (r#"{"type":"ping""#, "bad_json"),
         (r#"{"type":"ping"} x"#, "bad_json"),
-        (r#"{"type":"say","text":"\ud800"}"#, "bad_json"),
-        (r#"{"type":"say","text":"\ud800\u0041"}"#, "bad_json"),
-        (r#"{"type":"join","room":"x","epoch":"e","since":1e999}"#, "bad_json"),
+        (r#"{"type":"say","text":"\ud80"}"#, "bad_json"),
+        (r#"{"type":"say","text":"\ud800"#, "bad_json"),
+        (r#""\ud800""#, "bad_request"),
+        (r#"["\ud800"]"#, "bad_request"),
+        (r#"{"type":"join","room":"x","epoch":"e","since":1e999}"#, "bad_request"),
         ("{\"type\":\"say\",\"text\":\"\n\"}", "bad_json"),
         ("null", "bad_request"),
         ("7", "bad_request"),
@@ -127,6 +130,7 @@ fn bad_requests_are_answered_with_their_code_and_change_nothing() {
         (r#"{"type":"nick","name":"bOB"}"#, "name_taken"),
         (r#"{"type":"say","text":""}"#, "text_empty"),
         (r#"{"type":"say","text":" \n"}"#, "text_empty"),
+        (r#"{"type":"say","text":"a\u0000"}"#, "bad_text"),
         (r#"{"type":"say","text":"123456789"}"#, "text_too_long"),
     ] {
         stage.later(Duration::from_secs(1));

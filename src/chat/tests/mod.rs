@@ -23,6 +23,8 @@ mod rate;
 mod raw;
 mod recovery;
 mod rooms;
+mod sizes;
+mod texts;
 
 /// Plays the caller: delivers at once, to whom is subscribed, and checks that the contract of [`Outbox`] is kept.
 #[derive(Default)]

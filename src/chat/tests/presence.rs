@@ -8,8 +8,10 @@ const SECOND: Duration = Duration::from_secs(1);
 fn room_of(size: usize, format: Format) -> (Stage, Vec<ClientId>) {
     let mut stage = Stage::with(|settings| settings.presence_limit = 3);
     let members: Vec<_> = (0..size).map(|n| stage.enter(format, "lobby", &format!("m{n}"))).collect();
-    stage.later(10 * SECOND);
-    stage.tick();
+    for _ in 0..2 {
+        stage.later(10 * SECOND);
+        stage.tick();
+    }
     members.iter().for_each(|&member| drop(stage.heard(member)));
     (stage, members)
 }
@@ -26,12 +28,139 @@ fn up_to_the_limit_each_coming_and_going_is_told_and_beyond_it_the_number() {
         assert_eq!(types(&heard), [event]);
         assert_eq!(heard[0]["online"], before + 1);
     }
-    for (before, event) in [(2, "leave"), (3, "leave"), (4, "online")] {
+    for (before, event) in [(2, "leave"), (3, "leave"), (4, "who"), (5, "online")] {
         let (mut stage, members) = room_of(before, Format::Json);
         stage.exit(members[1]);
         let heard = stage.heard_json(members[0]);
         assert_eq!(types(&heard), [event]);
         assert_eq!(heard[0]["online"], before - 1);
+    }
+}
+
+/// What a client believes of who is there: nothing, or a list, by what it hears.
+fn believe(list: &mut Option<BTreeSet<String>>, event: &Value) {
+    let name = || event["name"].as_str().unwrap().to_owned();
+    match (event["type"].as_str().unwrap(), list.as_mut()) {
+        ("joined" | "who" | "online", _) => {
+            let members = event["members"].as_array();
+            *list = members.map(|all| all.iter().map(|m| m["name"].as_str().unwrap().to_owned()).collect());
+        }
+        ("join", Some(list)) => assert!(list.insert(name())),
+        ("leave", Some(list)) => assert!(list.remove(&name())),
+        ("nick", Some(list)) => {
+            assert!(list.remove(event["was"].as_str().unwrap()) && list.insert(name()));
+        }
+        ("join" | "leave", None) => panic!("{event} without a list before"),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_room_that_has_become_small_again_sends_the_list_so_that_all_have_the_right_one() {
+    let (mut stage, members) = room_of(3, Format::Json);
+    stage.ask(members[0], r#"{"type":"join","room":"lobby"}"#);
+    let dan = stage.enter_as(Entry { name: Some("dan"), ..entry(Format::Json, "lobby") });
+    stage.exit(members[2]);
+    let (mut one, mut two) = (Some(["m0", "m1", "m2"].map(str::to_owned).into()), None);
+    stage.later(SECOND);
+    stage.tick();
+    stage.heard_json(members[0]).iter().for_each(|event| believe(&mut one, event));
+    stage.heard_json(dan).iter().for_each(|event| believe(&mut two, event));
+    let truth: BTreeSet<_> = ["m0", "m1", "dan"].map(str::to_owned).into();
+    assert_eq!((one, two), (Some(truth.clone()), Some(truth)));
+}
+
+#[test]
+fn a_room_that_shrinks_at_once_sends_the_list_within_a_second() {
+    let (mut stage, members) = room_of(50, Format::Json);
+    for member in &members[2..] {
+        stage.exit(*member);
+    }
+    stage.later(SECOND);
+    stage.tick();
+    let heard = stage.heard_json(members[0]);
+    assert_eq!(types(&heard), ["online", "who"]);
+    assert_eq!((&heard[1]["online"], heard[1]["members"].as_array().unwrap().len()), (&json!(2), 2));
+    assert_eq!(stage.hub.due().filter(|due| *due < stage.now.instant + 60 * SECOND), None);
+    stage.exit(members[1]);
+    assert_eq!(types(&stage.heard_json(members[0])), ["leave"]);
+}
+
+#[test]
+fn a_room_that_has_shrunk_while_no_json_member_heard_it_lists_for_the_next() {
+    let (mut stage, members) = room_of(5, Format::Lines);
+    stage.exit(members[0]);
+    stage.exit(members[1]);
+    let late = stage.enter_as(entry(Format::Json, "lobby"));
+    assert_eq!(stage.heard_json(late)[1].get("members"), None, "four are too many");
+    stage.exit(late);
+    stage.exit(members[2]);
+    let late = stage.enter_as(entry(Format::Json, "lobby"));
+    assert_eq!(stage.heard_json(late)[1]["members"].as_array().map(Vec::len), Some(3));
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_comes_and_goes_all_have_the_right_list_or_none(
+        steps in proptest::collection::vec((0..6_u32, 0..5_u8), 1..120)
+    ) {
+        let mut stage = Stage::with(|settings| {
+            settings.presence_limit = 3;
+            (settings.rate, settings.burst) = (0, 1);
+        });
+        let mut beliefs: HashMap<ClientId, Option<BTreeSet<String>>> = HashMap::new();
+        let mut names: HashMap<ClientId, String> = HashMap::new();
+        let mut generation = 0;
+        let mut present: HashMap<u32, ClientId> = HashMap::new();
+        for (slot, step) in steps {
+            match (step, present.get(&slot).copied()) {
+                (0 | 1, None) => {
+                    generation += 1;
+                    let client = ClientId { slot, generation };
+                    let format = if step == 0 || slot == 0 { Format::Json } else { Format::Lines };
+                    let name = format!("n{generation}");
+                    stage.hub.enter(
+                        client, &Entry { name: Some(&name), ..entry(format, "lobby") }, stage.now, &mut stage.out);
+                    present.insert(slot, client);
+                    names.insert(client, name);
+                    if format == Format::Json {
+                        beliefs.insert(client, None);
+                    }
+                }
+                (2, Some(client)) => {
+                    stage.exit(client);
+                    present.remove(&slot);
+                    names.remove(&client);
+                    beliefs.remove(&client);
+                }
+                (3, Some(client)) => {
+                    generation += 1;
+                    let name = format!("n{generation}");
+                    let request = match beliefs.contains_key(&client) {
+                        true => json!({"type": "nick", "name": name}).to_string(),
+                        false => format!("/nick {name}"),
+                    };
+                    stage.receive(client, &request);
+                    names.insert(client, name);
+                }
+                _ => {
+                    stage.later(Duration::from_millis(400));
+                    stage.tick();
+                }
+            }
+            let now = stage.now.instant;
+            for (&client, list) in &mut beliefs {
+                let heard = stage.out.heard.remove(&client).unwrap_or_default();
+                heard.iter().for_each(|text| believe(list, &serde_json::from_str(text).unwrap()));
+                let truth: BTreeSet<String> = names.values().cloned().collect();
+                match list {
+                    // A room that has just grown too large is about to say so.
+                    Some(list) if truth.len() > 3 => assert!(stage.hub.due().is_some(), "{list:?}"),
+                    Some(list) => assert!(*list == truth || stage.hub.due().is_some_and(|due| due <= now + SECOND), "{list:?} is not {truth:?}"),
+                    None => assert!(truth.len() > 3 || stage.hub.due().is_some_and(|due| due <= now + SECOND)),
+                }
+            }
+        }
     }
 }
 
@@ -113,7 +242,7 @@ fn a_notice_that_waits_is_not_told_in_the_room_that_takes_the_place_of_its_own()
 }
 
 #[test]
-fn a_notice_that_waits_is_told_though_the_room_has_become_small() {
+fn a_notice_that_waits_becomes_the_list_if_the_room_has_become_small() {
     let (mut stage, members) = room_of(4, Format::Json);
     let extra = stage.enter(Format::Json, "lobby", "extra");
     stage.exit(extra);
@@ -122,8 +251,8 @@ fn a_notice_that_waits_is_told_though_the_room_has_become_small() {
     stage.later(SECOND);
     stage.tick();
     let heard = stage.heard_json(members[0]);
-    assert_eq!(types(&heard), ["online", "leave", "online"]);
-    assert_eq!([&heard[0]["online"], &heard[1]["online"], &heard[2]["online"]], [5, 2, 2]);
+    assert_eq!(types(&heard), ["online", "who"]);
+    assert_eq!([&heard[0]["online"], &heard[1]["online"]], [5, 2]);
 }
 
 #[test]
@@ -133,7 +262,7 @@ fn in_large_rooms_lines_of_welcome_and_logout_are_read_by_their_subject_only() {
         let new = stage.enter_as(Entry { name: Some("new"), ..entry(Format::Lines, "lobby") });
         assert_eq!(stage.heard(new), ["Welcome new !"]);
         assert_eq!(stage.heard(members[0]).is_empty(), !told);
-        assert_eq!(stage.ask(new, "quit"), ["01:23:55 new say: Logout"]);
+        assert_eq!(stage.ask(new, "quit"), ["01:24:05 new say: Logout"]);
         assert_eq!(stage.heard(members[0]).is_empty(), !told);
     }
 }

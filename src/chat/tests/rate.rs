@@ -82,7 +82,7 @@ fn a_message_over_the_rate_is_refused_in_the_clients_format_and_not_said() {
         (
             Format::Json,
             r#"{"type":"say","text":"x","id":"7"}"#,
-            format!(r#"{{"type":"error","code":"rate_limited","message":"{sentence}","id":"7"}}"#),
+            format!(r#"{{"type":"error","code":"rate_limited","message":"{sentence}","limit":2,"id":"7"}}"#),
         ),
         (Format::Lines, "x", sentence.to_owned()),
         (Format::Html, "x", format!("<div class=\"notice\">{sentence}</div>")),

@@ -2,6 +2,13 @@ use serde_json::json;
 
 use super::*;
 
+/// What a message of "ann" counts without its text: its length in HTML, which is longer than in JSON.
+const COUNTED: usize = concat!(
+    r#"<div class="message"><time datetime="2026-11-21T01:23:45.678Z">01:23:45</time> "#,
+    r#"<b class="name">ann</b> <span class="text"></span></div>"#
+)
+.len();
+
 /// The offsets and texts of a `joined`'s history.
 fn history(joined: &Value) -> Vec<(u64, String)> {
     assert_eq!(joined["type"], "joined");
@@ -96,10 +103,9 @@ fn without_history_only_those_who_missed_nothing_are_recovered() {
 
 #[test]
 fn a_message_too_large_to_be_kept_leaves_an_honest_hole() {
-    let mut stage = Stage::with(|settings| settings.history_bytes = 200);
+    let mut stage = Stage::with(|settings| settings.history_bytes = 3 * COUNTED);
     let ann = stage.enter(Format::Json, "lobby", "ann");
-    // 64 for the message, 3 for the name: 133 fit, 134 do not.
-    for length in [1, 134, 1] {
+    for length in [1, 2 * COUNTED + 1, 1] {
         stage.receive(ann, &json!({"message": "x".repeat(length)}).to_string());
     }
     let joined = stage.ask_json(ann, r#"{"type":"join","room":"lobby"}"#);
@@ -108,7 +114,7 @@ fn a_message_too_large_to_be_kept_leaves_an_honest_hole() {
         let request = json!({"type": "join", "room": "lobby", "since": since, "epoch": joined["epoch"]});
         assert_eq!(stage.ask_json(ann, &request.to_string())["recovered"], recovered, "since {since}");
     }
-    stage.receive(ann, &json!({"message": "x".repeat(133)}).to_string());
+    stage.receive(ann, &json!({"message": "x".repeat(2 * COUNTED)}).to_string());
     assert_eq!(
         offsets(&stage.ask_json(ann, r#"{"type":"join","room":"lobby"}"#)),
         [4],
@@ -118,15 +124,15 @@ fn a_message_too_large_to_be_kept_leaves_an_honest_hole() {
 
 #[test]
 fn history_holds_as_many_messages_and_bytes_as_the_limits() {
-    // 64 + 3 + 33 = 100 bytes a message.
+    let one = COUNTED + 33;
     for (messages, bytes, held) in [
-        (100, 299, 2),
-        (100, 300, 3),
-        (100, 301, 3),
-        (2, 1000, 2),
-        (3, 1000, 3),
-        (1, 100, 1),
-        (1, 99, 0),
+        (100, 3 * one - 1, 2),
+        (100, 3 * one, 3),
+        (100, 3 * one + 1, 3),
+        (2, 10 * one, 2),
+        (3, 10 * one, 3),
+        (1, one, 1),
+        (1, one - 1, 0),
         (9, 0, 0),
     ] {
         let mut stage = Stage::with(|settings| {
@@ -165,4 +171,29 @@ fn history_keeps_names_and_ids_as_they_were() {
             (&json!("éve"), &json!("three"), None),
         ]
     );
+}
+
+#[test]
+fn history_counts_bytes_as_they_are_sent() {
+    let json = concat!(
+        r#"{"type":"message","room":"lobby","offset":1,"time":"2026-11-21T01:23:45.678Z","#,
+        r#""uid":"0123456789abcdef","name":"ann","text":""}"#
+    );
+    for (text, one) in [
+        ("x", COUNTED + 100),
+        ("字", COUNTED + 300),
+        ("&", COUNTED + 500),
+        ("\"", COUNTED + 600),
+        ("\\", json.len() + 200),
+    ] {
+        for (bytes, held) in [(one - 1, 0), (one, 1), (2 * one, 2)] {
+            let mut stage = Stage::with(|settings| settings.history_bytes = bytes);
+            let ann = stage.enter(Format::Json, "lobby", "ann");
+            for _ in 0..2 {
+                stage.receive(ann, &json!({"message": text.repeat(100)}).to_string());
+            }
+            let joined = stage.ask_json(ann, r#"{"type":"join","room":"lobby"}"#);
+            assert_eq!(history(&joined).len(), held, "{text} in {bytes} bytes");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
 /// Longest wait for anything: far longer than anything takes, so that only what never comes fails.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A `throng serve` that is killed when the test ends.
 pub struct Server {

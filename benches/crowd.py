@@ -8,12 +8,25 @@ It starts target/release/throng by itself, opens the connections from this one p
 /proc/PID/stat (ticks of 10 ms) and /proc/PID/status. Deliveries are counted to the byte, and with json each member's
 offsets too: a run that loses one fails.
 """
-import argparse, collections, os, re, resource, selectors, signal, socket, subprocess, sys, time
+
+import argparse
+import collections
+import os
+import re
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("THRONG_BIN", os.path.join(HERE, "..", "target", "release", "throng"))
-HANDSHAKE = ("GET /chat/crowd?format={} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n")
+HANDSHAKE = (
+    "GET /chat/crowd?format={} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n"
+)
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 # Prose, which compresses about as well as what people say.
 TEXT = " ".join(line.strip() for line in __doc__.splitlines() if line).replace('"', "'")
@@ -23,7 +36,9 @@ PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 
 class Server:
     def __init__(self, *flags):
-        self.process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--listen", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, text=True
+        )
         line = self.process.stderr.readline()
         self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
 
@@ -111,8 +126,10 @@ def measure(server, args):
         except BlockingIOError:
             pass
     accept = [now - then for now, then in zip(server.ticks(), (user, system))]
-    print(f"{args.members} connections: {(server.rss() - before) / args.members:.0f} bytes of RSS each; "
-          f"accept and handshake {sum(accept) * 1e4 / args.members:.1f} µs of CPU each")
+    print(
+        f"{args.members} connections: {(server.rss() - before) / args.members:.0f} bytes of RSS each; "
+        f"accept and handshake {sum(accept) * 1e4 / args.members:.1f} µs of CPU each"
+    )
 
     (user, system), pings, until = server.ticks(), 0, time.monotonic() + args.idle
     while (left := until - time.monotonic()) > 0:
@@ -124,7 +141,7 @@ def measure(server, args):
     idle = [now - then for now, then in zip(server.ticks(), (user, system))]
     print(f"idle for {args.idle:g} s: {idle[0]} user and {idle[1]} system ticks of 10 ms, with {pings} pings answered")
 
-    text = (TEXT * (1 + args.size // len(TEXT)))[:args.size]
+    text = (TEXT * (1 + args.size // len(TEXT)))[: args.size]
     is_json = args.format == "json" and not args.deflate
     text = text.encode() if args.format == "raw" else b'{"type":"say","text":"%s"}' % text.encode()
     length = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0xFE]) + len(text).to_bytes(2, "big")
@@ -142,8 +159,10 @@ def measure(server, args):
         time.sleep(max(0, started + 1 / args.rate - time.monotonic()))
     spent = [now - then for now, then in zip(server.ticks(), (user, system))]
     deliveries = args.messages * args.members
-    print(f"{deliveries} deliveries of {sum(sizes) / len(sizes):.0f} bytes ({args.format}), none lost: "
-          f"{spent[0] * 1e4 / deliveries:.3f} µs user, {spent[1] * 1e4 / deliveries:.2f} µs system each")
+    print(
+        f"{deliveries} deliveries of {sum(sizes) / len(sizes):.0f} bytes ({args.format}), none lost: "
+        f"{spent[0] * 1e4 / deliveries:.3f} µs user, {spent[1] * 1e4 / deliveries:.2f} µs system each"
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,22 @@
 
 A client sends 64 bytes to /echo and waits for the answer, over and over; each line gives its percentiles, and the 99th
 beside that of the quiet server. A room of two, in which a message is said every 10 ms, is measured beside a busy room
-likewise. Each disturbance runs in a process of its own. With two cores the server has the first, and the measuring client
-goes before the disturbance on the second (which takes root), so that what it waits for is the server.
+likewise. Each disturbance runs in a process of its own. With two cores the server has the first, and the measuring
+client goes before the disturbance on the second (which takes root), so that what it waits for is the server.
 """
-import argparse, contextlib, multiprocessing, os, resource, select, socket, statistics, sys, time, zlib
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import resource
+import select
+import socket
+import statistics
+import sys
+import time
+import zlib
+
 from crowd import HANDSHAKE, OFFER, Server
 
 
@@ -44,7 +56,7 @@ def flood(port, path, data, offer=""):
                 if readable and not sock.recv(1 << 20):
                     break
                 if writable:
-                    rest = rest[sock.send(rest):] or memoryview(data)
+                    rest = rest[sock.send(rest) :] or memoryview(data)
         except ConnectionError:
             pass
 
@@ -122,7 +134,8 @@ def main():
 
         def show(name, values):
             p50, p99, most = values
-            print(f"{name:30} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  most {most:8.0f} µs  p99 / quiet {p99 / quiet[1]:6.1f}")
+            ratio = p99 / quiet[1]
+            print(f"{name:30} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  most {most:8.0f} µs  p99 / quiet {ratio:6.1f}")
 
         show("echo, quiet", quiet)
         for name, disturbance in DISTURBANCES.items():

@@ -6,7 +6,14 @@
 After each peak, and after as many connections again one by one, it reads the server's memory and open descriptors. It
 fails if descriptors are left, or if memory after the last is more than a tenth over that after the first.
 """
-import argparse, os, resource, socket, sys, time
+
+import argparse
+import os
+import resource
+import socket
+import sys
+import time
+
 from crowd import HANDSHAKE, OFFER, Server
 
 MESSAGE = b"x" * 1000
@@ -52,7 +59,9 @@ def main():
 
 
 def measure(server, args):
-    descriptors = lambda: len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    def descriptors():
+        return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
     before, after = descriptors(), []
 
     def rest(what):

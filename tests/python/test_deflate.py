@@ -59,7 +59,7 @@ class Streams(ServerTest):
         message = MESSAGES[-1]
         for flush in (zlib.Z_PARTIAL_FLUSH, zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_BLOCK):
             state = zlib.compressobj(wbits=-15)
-            pieces = [message[at:at + 500] for at in range(0, len(message), 500)]
+            pieces = [message[at : at + 500] for at in range(0, len(message), 500)]
             payload = b"".join(state.compress(piece) + state.flush(flush) for piece in pieces)
             client.send((payload + state.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL))
             self.assertEqual(client.next_message(15), message, flush)
@@ -103,7 +103,8 @@ class Websockets(ServerTest):
 
     def test_a_window_too_small_to_compress_with_is_declined_and_the_next_offer_taken(self):
         (agreed,) = self.assert_echoes(
-            compression=None, extensions=[Offer(server_max_window_bits=8), Offer(server_max_window_bits=10)])
+            compression=None, extensions=[Offer(server_max_window_bits=8), Offer(server_max_window_bits=10)]
+        )
         self.assertEqual(agreed.remote_max_window_bits, 10)
         self.assertEqual(self.assert_echoes(compression=None, extensions=[Offer(server_max_window_bits=8)]), [])
 

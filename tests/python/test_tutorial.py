@@ -17,7 +17,8 @@ class RawClient:
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{fields}\r\n".encode())
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{fields}\r\n".encode()
+        )
         self.received = b""
         while b"\r\n\r\n" not in self.received:
             self.receive()
@@ -42,7 +43,7 @@ class RawClient:
         masked = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
         frame = bytes([0x81, 0x80 | 126]) + struct.pack("!H", len(payload)) + key + masked
         for start in range(0, len(frame), 128):
-            self.socket.sendall(frame[start:start + 128])
+            self.socket.sendall(frame[start : start + 128])
 
     def next_text(self):
         first, payload = self.next_frame()

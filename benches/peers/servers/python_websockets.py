@@ -1,4 +1,5 @@
 """Python websockets, with its `broadcast`; compression and pings are off, as they are with the others."""
+
 import asyncio
 import sys
 

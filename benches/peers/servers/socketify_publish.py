@@ -1,4 +1,5 @@
 """uWebSockets, through socketify: every member subscribes to a topic, and what is said is published there."""
+
 import sys
 
 from socketify import App

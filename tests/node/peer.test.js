@@ -80,17 +80,17 @@ test('compression is agreed on, whatever is offered, and both ends use it', asyn
   ];
   for (const perMessageDeflate of offers) {
     const options = perMessageDeflate === true ? {} : { perMessageDeflate: { threshold: 0, ...perMessageDeflate } };
-    const { socket, headers, next } = await connect(at('/echo'), [], options);
+    const { socket, connection, headers, next } = await connect(at('/echo'), [], options);
     assert.match(headers['sec-websocket-extensions'], /^permessage-deflate; server_no_context_takeover; client_no_context_takeover/);
     for (const text of ['', 'short', 'a line that repeats; '.repeat(2000), 'short again']) {
       socket.send(text);
       assert.equal(await next(), text);
     }
     const sent = 100_000;
-    const before = socket._socket.bytesRead;
+    const before = connection.bytesRead;
     socket.send(Buffer.alloc(sent));
     assert.equal((await next()).length, sent);
-    assert.ok(socket._socket.bytesRead - before < sent / 50, 'the answer was compressed');
+    assert.ok(connection.bytesRead - before < sent / 50, 'the answer was compressed');
     socket.terminate();
   }
   const { socket } = await connect(at('/echo'), [], { perMessageDeflate: false });

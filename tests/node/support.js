@@ -47,7 +47,7 @@ export async function connect(url, subprotocols = [], options = {}) {
     const taker = waiting.shift();
     taker ? taker(message) : messages.push(message);
   });
-  const [[{ headers }]] = await Promise.all([once(socket, 'upgrade'), once(socket, 'open')]);
+  const [[{ headers, socket: connection }]] = await Promise.all([once(socket, 'upgrade'), once(socket, 'open')]);
   const next = () => (messages.length ? Promise.resolve(messages.shift()) : new Promise((take) => waiting.push(take)));
-  return { socket, headers, next, nextJson: async () => JSON.parse(await next()) };
+  return { socket, connection, headers, next, nextJson: async () => JSON.parse(await next()) };
 }

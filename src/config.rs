@@ -69,9 +69,12 @@ pub struct Serve {
     /// Log connections; twice: messages too
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Serve the page from this folder and not from the program
+    /// Serve the files of this folder, such as your own page, in place of the bundled page
     #[arg(long, env = "THRONG_STATIC_DIR", value_name = "DIR")]
     pub static_dir: Option<PathBuf>,
+    /// Content-Security-Policy sent with the files of --static-dir; '' sends none
+    #[arg(long, env = "THRONG_CSP", value_name = "POLICY", value_parser = policy, requires = "static_dir")]
+    pub csp: Option<String>,
     /// Allow pages of this origin to connect, besides the server's own; * for all; may be repeated
     #[arg(long, env = "THRONG_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',', value_parser = origin)]
     pub allow_origin: Vec<Origin>,
@@ -144,7 +147,7 @@ struct HttpLimits {
     #[arg(long, env = "THRONG_HEAD_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
     head_timeout: Duration,
     /// Time between the requests of a kept connection
-    #[arg(long, env = "THRONG_KEEP_ALIVE_TIMEOUT", value_name = "TIME", default_value = "15s", value_parser = time)]
+    #[arg(long, env = "THRONG_KEEP_ALIVE_TIMEOUT", value_name = "TIME", default_value = "2s", value_parser = time)]
     keep_alive_timeout: Duration,
     /// Requests on one connection
     #[arg(long, env = "THRONG_KEEP_ALIVE_REQUESTS", value_name = "N", default_value_t = 100)]
@@ -323,6 +326,14 @@ fn origin(text: &str) -> Result<Origin, String> {
     match is_origin {
         true => Ok(Origin::Is(text.to_ascii_lowercase())),
         false => Err("write scheme://host or scheme://host:port, as in https://chat.example.com".to_owned()),
+    }
+}
+
+fn policy(text: &str) -> Result<String, String> {
+    let is_wrong = |character: &char| !matches!(character, ' '..='~');
+    match text.chars().find(is_wrong) {
+        None => Ok(text.trim().to_owned()),
+        Some(wrong) => Err(format!("a header cannot contain {wrong:?}; write printable ASCII in one line")),
     }
 }
 

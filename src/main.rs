@@ -90,8 +90,8 @@ fn serve_until_ended(serve: &Serve) -> ExitCode {
 fn run(serve: &Serve) -> Result<Exit, Box<dyn Error>> {
     let (max_connections, max_refused) = divide_descriptors(serve.max_connections())?;
     let site = match &serve.static_dir {
-        None => Site::embedded(),
-        Some(folder) => Site::in_folder(folder)
+        None => Site::bundled(),
+        Some(folder) => Site::in_folder(folder, serve.csp.as_deref())
             .map_err(|error| format!("cannot serve the page from {}: {error}", folder.display()))?,
     };
     let rng = StdRng::try_from_rng(&mut SysRng)?;

@@ -2,7 +2,7 @@
 //! say into frames.
 
 use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId};
-use crate::http::Site;
+use crate::http::{Site, decoded};
 use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
@@ -10,7 +10,6 @@ use crate::ws::head::{Request, Response};
 use crate::ws::{CloseCode, Message, Opcode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::time::Instant;
 
@@ -85,6 +84,38 @@ struct Wish {
     resume: Option<(u64, String)>,
 }
 
+/// Where WebSocket is spoken.
+#[derive(Debug, PartialEq, Eq)]
+enum Route<'r> {
+    Echo,
+    Chat {
+        /// Still percent-encoded.
+        room: &'r str,
+        /// The format of those that name none.
+        default: Format,
+    },
+}
+
+impl<'r> Route<'r> {
+    /// `None` for the address of a page.
+    fn of(request: &Request<'r>) -> Option<Route<'r>> {
+        let mut segments = request.segments();
+        let (first, second) = (segments.next(), segments.next());
+        if segments.next().is_some() {
+            return None;
+        }
+        let Some(first) = first else {
+            let is_chat = handshake::wants_websocket(request);
+            return is_chat.then_some(Route::Chat { room: LOBBY, default: Format::Lines });
+        };
+        match (&*decoded(first)?, second) {
+            ("chat", room) => Some(Route::Chat { room: room.unwrap_or(LOBBY), default: Format::Json }),
+            ("echo" | "chatsocket", None) => Some(Route::Echo),
+            _ => None,
+        }
+    }
+}
+
 impl Server {
     /// A server that asks `clock` for the time of day.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
@@ -96,16 +127,11 @@ impl Server {
     }
 
     fn answer(&self, request: &Request<'_>) -> Result<Answer<Session>, Response> {
-        let path = request.path();
-        let room = match path {
-            "/" if handshake::wants_websocket(request) => Some(LOBBY),
-            "/chat" => Some(LOBBY),
-            path => path.strip_prefix("/chat/").filter(|room| !room.is_empty() && !room.contains('/')),
+        let route = match request.method {
+            "GET" | "HEAD" => Route::of(request),
+            _ => None,
         };
-        let is_echo = matches!(path, "/echo" | "/chatsocket");
-        if room.is_none() && !is_echo || !matches!(request.method, "GET" | "HEAD") {
-            return Ok(Answer::Reply(self.site.answer(request)));
-        }
+        let Some(route) = route else { return Ok(Answer::Reply(self.site.answer(request))) };
         let key = handshake::check(request).map_err(|refusal| refusal.response())?;
         if !self.allows_origin(request) {
             return Err(Response::text(
@@ -117,7 +143,7 @@ impl Server {
             handshake::deflate(request, self.has_room_for_context()).map_err(|refusal| refusal.response())?;
         let deflate = deflate.filter(|_| self.settings.deflate);
         let keeps_context = deflate.is_some_and(|agreed| !agreed.client_no_context_takeover);
-        let Some(room) = room else {
+        let Route::Chat { room, default } = route else {
             let accepted = Accepted { key, subprotocol: None, deflate };
             return Ok(Answer::Upgrade {
                 accepted,
@@ -125,7 +151,6 @@ impl Server {
                 session: Session { purpose: Purpose::Echo, wish: None, keeps_context },
             });
         };
-        let default = if path == "/" { Format::Lines } else { Format::Json };
         let (wish, subprotocol) =
             self.wish(request, room, default).map_err(|why| Response::text(400, why))?;
         let max_message = match wish.format {
@@ -135,6 +160,11 @@ impl Server {
         let accepted = Accepted { key, subprotocol, deflate };
         let session = Session { purpose: Purpose::Chat, wish: Some(Box::new(wish)), keeps_context };
         Ok(Answer::Upgrade { accepted, max_message, session })
+    }
+
+    fn dated(&self, response: Response) -> Response {
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&(self.clock)());
+        response.with("Date", date.unwrap_or_default())
     }
 
     fn has_room_for_context(&self) -> bool {
@@ -148,8 +178,7 @@ impl Server {
         room: &str,
         default: Format,
     ) -> Result<(Wish, Option<&'static str>), String> {
-        let room =
-            percent_decode_str(room).decode_utf8().map_err(|_| "The room's name is not UTF-8.")?.into_owned();
+        let room = decoded(room).ok_or("The room's name is not UTF-8.")?.into_owned();
         let mut wish = Wish { room, format: default, name: None, greet_with_uid: false, resume: None };
         let (mut since, mut epoch) = (None, None);
         for (name, value) in form_urlencoded::parse(request.query().as_bytes()) {
@@ -184,7 +213,7 @@ impl Server {
         if !request.has("origin") {
             return true;
         }
-        let (Some(origin), Some(host)) = (request.only("origin"), request.only("host")) else { return false };
+        let (Some(origin), Some(host)) = (request.only("origin"), request.host()) else { return false };
         let origin = origin.to_ascii_lowercase();
         is_same_origin(&origin, &host.to_ascii_lowercase())
             || self.settings.allowed_origins.iter().any(|allowed| match allowed {
@@ -213,12 +242,14 @@ impl App for Server {
         };
         log::debug!("{conn}: {} {:?} → {status}", request.method, request.target);
         match answer {
-            Answer::Reply(response) => {
-                let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&(self.clock)());
-                Answer::Reply(response.with("Date", date.unwrap_or_default()))
-            }
+            Answer::Reply(response) => Answer::Reply(self.dated(response)),
             upgrade => upgrade,
         }
+    }
+
+    fn on_refused(&mut self, request: &Request<'_>) -> Option<Response> {
+        let response = self.site.answer_health_check(request)?;
+        Some(self.dated(response))
     }
 
     fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound) {

@@ -4,8 +4,8 @@ use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
 
 /// Beyond what Linux would grant by default; it takes the smaller of this and `net.core.somaxconn`.
 const BACKLOG: i32 = 65_535;
@@ -63,26 +63,20 @@ impl Spare {
         Spare(open_spare())
     }
 
-    /// Accepts one connection in the place of the spare descriptor, gives it `response` and ends it; whether there was
-    /// one.
-    pub(super) fn refuse_one(&mut self, listener: &TcpListener, response: &[u8]) -> bool {
+    /// Accepts one connection in the place of the spare descriptor, if one waits. [`Spare::renew`] takes the place back
+    /// once the connection has ended.
+    pub(super) fn accept_one(&mut self, listener: &TcpListener) -> Option<TcpStream> {
         drop(self.0.take());
-        let accepted = accept(listener);
-        let is_refused = matches!(accepted, Accepted::Connection(..));
-        if let Accepted::Connection(stream, _) = accepted {
-            refuse(stream, response);
+        match accept(listener) {
+            Accepted::Connection(stream, _) => Some(stream),
+            Accepted::Nobody | Accepted::Exhausted => None,
         }
-        self.0 = open_spare();
-        is_refused
     }
-}
 
-/// Gives a peer `response` and ends the connection at once, as well as can be: what the peer has sent is read,
-/// since a socket closed with bytes unread takes the response back.
-pub(super) fn refuse(mut stream: TcpStream, response: &[u8]) {
-    let _ = stream.write(response);
-    let _ = stream.shutdown(Shutdown::Write);
-    let _ = stream.read(&mut [0; 4096]);
+    /// Keeps a descriptor back again.
+    pub(super) fn renew(&mut self) {
+        self.0 = open_spare();
+    }
 }
 
 fn open_spare() -> Option<File> {

@@ -75,6 +75,8 @@ pub trait App {
 
     /// Answers the head of an HTTP request.
     fn on_request(&mut self, conn: ConnId, request: &Request<'_>) -> Answer<Self::Session>;
+    /// Answers a request on a connection that exceeds a limit on connections, such as a health check. `None` refuses it.
+    fn on_refused(&mut self, request: &Request<'_>) -> Option<Response>;
     /// Called when a connection was upgraded. Messages sent here follow the handshake response.
     fn on_open(&mut self, conn: ConnId, session: &mut Self::Session, out: &mut Outbound);
     /// Called for each message received.
@@ -171,7 +173,8 @@ pub struct Limits {
     pub deflate: bool,
     /// Connections at one time.
     pub max_connections: usize,
-    /// Refused connections kept open until the peer has read the reason. Beyond this they are closed at once.
+    /// Connections beyond a limit that are kept until their request has arrived and its answer was read. Beyond this they
+    /// are closed at once.
     pub max_refused: usize,
     /// Connections from one address, except loopback.
     pub max_per_address: usize,
@@ -189,7 +192,7 @@ impl Default for Limits {
             head: head::Limits { request_line: 8 << 10, head: 16 << 10, fields: 100 },
             head_timeout: Duration::from_secs(10),
             max_unfinished: 1000,
-            keep_alive_timeout: Duration::from_secs(15),
+            keep_alive_timeout: Duration::from_secs(2),
             keep_alive_requests: 100,
             message_timeout: Duration::from_secs(60),
             ping_after: Duration::from_secs(25),

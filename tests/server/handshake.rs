@@ -46,8 +46,11 @@ fn each_failing_check_has_its_own_status() {
         assert_ne!(bad, good);
         let reply = server.send(&bad).reply();
         reply.assert_refusal(status);
-        if bad.contains("Upgrade: websocket") && status == 426 {
+        if status == 426 {
+            // RFC 6455, section 4.2.2, and RFC 9110, sections 7.8 and 15.5.22.
             assert_eq!(reply.field("sec-websocket-version"), Some("13"), "{bad}");
+            assert_eq!(reply.field("upgrade"), Some("websocket"), "{bad}");
+            assert_eq!(reply.field("connection"), Some("Upgrade"), "{bad}");
         }
         if status == 405 {
             assert!(reply.field("allow").unwrap().contains("GET"));
@@ -58,6 +61,28 @@ fn each_failing_check_has_its_own_status() {
         .replace("Upgrade: websocket", "UPGRADE: h2c, WebSocket")
         .replace("Connection: Upgrade", "connection: keep-alive, upgrade");
     assert_eq!(server.send(other).reply().status, 101);
+}
+
+#[test]
+fn a_key_whose_unused_bits_are_set_is_accepted() {
+    let server = Server::start(&[]);
+    // The first is the example in RFC 6455, section 4.1.
+    for (key, accept) in [
+        ("AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
+        ("AQIDBAUGBwgJCgsMDQ4PEP==", "z5uhIsLlElYBlzdseQtOC96GgUM="),
+    ] {
+        let reply = server.send(handshake("/echo").replace("dGhlIHNhbXBsZSBub25jZQ==", key)).reply();
+        assert_eq!((reply.status, reply.field("sec-websocket-accept")), (101, Some(accept)), "{key}");
+    }
+    for key in [
+        "AQIDBAUGBwgJCgsMDQ4PEC=",
+        "AQIDBAUGBwgJCgsMDQ4PECA=",
+        "AQIDBAUGBwgJCgsMDQ4P====",
+        "AQIDBAUGBwgJCgsMDQ4PEC",
+    ] {
+        let bad = handshake("/echo").replace("dGhlIHNhbXBsZSBub25jZQ==", key);
+        server.send(bad).reply().assert_refusal(400);
+    }
 }
 
 /// The status for a page of that origin.

@@ -78,7 +78,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
         ("max-head", "16KiB"),
         ("max-headers", "100"),
         ("head-timeout", "10s"),
-        ("keep-alive-timeout", "15s"),
+        ("keep-alive-timeout", "2s"),
         ("keep-alive-requests", "100"),
         ("max-message", "64KiB"),
         ("max-echo-message", "16MiB"),
@@ -251,7 +251,7 @@ fn what_is_refused_is_logged_by_cause_and_counted_in_all() {
     let mut member = server.ws("/?name=ann");
     assert_eq!(member.text(), "Welcome ann !");
     for _ in 0..3 {
-        server.get("/healthz").assert_refusal(503);
+        server.get("/").assert_refusal(503);
     }
     for expected in [" ann say: ", "Too fast"] {
         member.say("hello");

@@ -271,9 +271,9 @@ fn who_has_ended_its_side_still_gets_what_it_was_owed() {
         }
         behind.member.assert_ends_in_order();
     }
-    let mut raw = server.send([get("/"), get("/healthz")].concat());
+    let mut raw = server.send([get("/nothing"), get("/healthz")].concat());
     raw.finish_sending();
-    assert_eq!(raw.reply().status, 200);
+    assert_eq!(raw.reply().status, 404);
     assert_eq!(raw.reply().text(), "ok\n");
     raw.assert_ends_in_order();
 }

@@ -325,6 +325,20 @@ impl Reply {
         value
     }
 
+    /// The head of the response that `bytes` begin with, and what follows it.
+    #[track_caller]
+    pub fn split(bytes: &[u8]) -> (Reply, &[u8]) {
+        let end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a whole head") + 4;
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
+        let fields = lines.take_while(|line| !line.is_empty()).map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_owned(), value.to_owned())
+        });
+        (Reply { status, fields: fields.collect(), body: Vec::new() }, &bytes[end..])
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -429,7 +443,7 @@ impl Raw {
     #[track_caller]
     pub fn reply(&mut self) -> Reply {
         let mut reply = self.reply_head();
-        if reply.status != 101 && reply.status != 304 {
+        if !matches!(reply.status, 101 | 204 | 304) {
             let len = reply.field("content-length").expect("a length").parse().unwrap();
             reply.body = self.take(len);
         }
@@ -447,14 +461,7 @@ impl Raw {
                 }
             }
         };
-        let head = String::from_utf8(self.take(end)).unwrap();
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
-        let fields = lines.take_while(|line| !line.is_empty()).map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_owned(), value.to_owned())
-        });
-        Reply { status, fields: fields.collect(), body: Vec::new() }
+        Reply::split(&self.take(end)).0
     }
 
     /// The next frame; its header must be as short as can be, and unmasked.

@@ -1,14 +1,18 @@
-//! New connections: how many, from whom, and what those are told for whom there is no place.
+//! New connections: how many, from whom, and what becomes of those for which there is no place.
+//!
+//! A few of the latter are kept until their request has arrived, since a health check is answered even then. When there
+//! are too many of them, a newcomer is refused at once.
 
 use super::super::listener::{self, Accepted};
 use super::super::shed::Cause;
 use super::super::{App, ConnId};
 use super::EventLoop;
 use super::input::{Head, Input, State};
-use crate::ws::head::Response;
+use crate::ws::head::{HeadScan, Request, Response};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 /// Connections accepted in one tick, before those that are there have their turn.
@@ -35,11 +39,10 @@ impl<A: App> EventLoop<A> {
                         self.is_exhausted = false;
                     }
                     Accepted::Exhausted => {
-                        let mut response = Vec::new();
-                        full().encode(false, false, &mut response);
-                        if self.spare.refuse_one(&listener.socket, &response) {
-                            self.outbound.shed.count(Cause::Descriptors, 1);
+                        if let Some(stream) = self.spare.accept_one(&listener.socket) {
+                            self.refuse_at_once(stream, Cause::Descriptors);
                         }
+                        self.spare.renew();
                         self.accept_paused_until = Some(self.now + ACCEPT_PAUSE);
                         if !std::mem::replace(&mut self.is_exhausted, true) {
                             log::warn!("no descriptors are left: new connections wait until one is freed");
@@ -53,24 +56,18 @@ impl<A: App> EventLoop<A> {
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let most = self.limits.max_connections;
-        let refusal = if most > 0 && self.outbound.len() - self.refused >= most {
-            Some((full(), Cause::Connections))
+        let refused = if most > 0 && self.outbound.len() - self.refused >= most {
+            Some(Cause::Connections)
         } else if !self.per_address.admit(peer.ip()) {
-            let most = self.limits.max_per_address;
-            let why = format_args!("Your address has {most} connections, as many as it may.");
-            Some((Response::text(429, why), Cause::PerAddress))
+            Some(Cause::PerAddress)
         } else {
             None
         };
-        if let Some((_, cause)) = refusal {
-            self.outbound.shed.count(cause, 1);
-        }
-        if let Some((response, _)) = &refusal
+        if let Some(cause) = refused
             && self.refused >= self.limits.max_refused
         {
-            let mut bytes = Vec::new();
-            response.encode(false, false, &mut bytes);
-            return listener::refuse(stream, &bytes);
+            self.refuse_oldest();
+            return self.refuse_at_once(stream, cause);
         }
         let conn = self.outbound.insert(stream);
         let slot = conn.slot as usize;
@@ -84,7 +81,7 @@ impl<A: App> EventLoop<A> {
             is_paused: false,
             waits_its_turn: false,
             is_hung_up: false,
-            is_refused: refusal.is_some(),
+            refused,
         });
         log::debug!("{conn}: connected from {peer}");
         if let Some(stream) = self.outbound.transport(conn) {
@@ -95,15 +92,85 @@ impl<A: App> EventLoop<A> {
                 self.outbound.kill(conn);
             }
         }
-        match refusal {
+        match refused {
             None => self.await_head(conn),
-            Some((response, _)) => {
+            Some(_) => {
                 self.refused += 1;
-                self.outbound.begin_answers(conn);
-                self.refuse(conn, &response);
-                self.outbound.end_answers();
+                self.timers.refused.start(conn.slot, self.now);
             }
         }
+    }
+
+    /// Answers the request on a connection for which there is no place.
+    pub(super) fn answer_refused(&mut self, conn: ConnId, head: &[u8], cause: Cause) {
+        let (response, head_only) = self.response_to_refused(head, cause);
+        log::debug!("{conn}: answered with status {}, since there is no place", response.status);
+        response.encode(head_only, false, self.outbound.answers());
+        self.end_http(conn);
+    }
+
+    /// Refuses a connection whose request has not arrived.
+    pub(super) fn refuse_unread(&mut self, conn: ConnId, cause: Cause) {
+        self.outbound.begin_answers(conn);
+        let refusal = self.refusal(cause);
+        self.refuse(conn, &refusal);
+        self.outbound.end_answers();
+    }
+
+    /// Makes room for another connection that is to be refused.
+    fn refuse_oldest(&mut self) {
+        let Some(oldest) = self.timers.refused.oldest().and_then(|slot| self.outbound.conn_at(slot)) else {
+            return;
+        };
+        if let Some(cause) = self.input(oldest).refused {
+            self.refuse_unread(oldest, cause);
+            self.outbound.kill(oldest);
+        }
+    }
+
+    /// Answers what a connection has sent already and ends it, as well as can be: a socket that is closed with bytes
+    /// unread takes the answer back.
+    fn refuse_at_once(&mut self, mut stream: TcpStream, cause: Cause) {
+        let mut bytes = [0; 4096];
+        let len = stream.read(&mut bytes).unwrap_or(0);
+        let head = match HeadScan::default().advance(&bytes[..len], &self.limits.head) {
+            Ok(Some(len)) => &bytes[..len],
+            Ok(None) | Err(_) => &[],
+        };
+        let (response, head_only) = self.response_to_refused(head, cause);
+        let mut out = Vec::new();
+        response.encode(head_only, false, &mut out);
+        let _ = stream.write(&out);
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read(&mut bytes);
+    }
+
+    /// The answer to a request for which there is no place, and whether it is to be without its body.
+    fn response_to_refused(&mut self, head: &[u8], cause: Cause) -> (Response, bool) {
+        if head.is_empty() {
+            return (self.refusal(cause), false);
+        }
+        let answer = Request::parse(head, &self.limits.head, |request| {
+            (self.app.on_refused(request), request.method == "HEAD")
+        });
+        match answer {
+            Ok((Some(response), head_only)) => (response, head_only),
+            Ok((None, head_only)) => (self.refusal(cause), head_only),
+            Err(error) => (error.response(), false),
+        }
+    }
+
+    fn refusal(&mut self, cause: Cause) -> Response {
+        self.outbound.shed.count(cause, 1);
+        if cause == Cause::PerAddress {
+            let most = self.limits.max_per_address;
+            return Response::text(
+                429,
+                format_args!("Your address has {most} connections, as many as it may."),
+            );
+        }
+        Response::text(503, "The server has as many connections as it can hold; try again later.")
+            .with("Retry-After", "10")
     }
 
     fn await_head(&mut self, conn: ConnId) {
@@ -118,9 +185,4 @@ impl<A: App> EventLoop<A> {
             }
         }
     }
-}
-
-fn full() -> Response {
-    Response::text(503, "The server has as many connections as it can hold; try again later.")
-        .with("Retry-After", "10")
 }

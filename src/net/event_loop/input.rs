@@ -1,6 +1,7 @@
 //! The incoming half of all connections: from bytes that were read to requests and messages.
 
 use super::super::outbound::Finish;
+use super::super::shed::Cause;
 use super::super::{Answer, App, ConnId};
 use super::timeouts::Timers;
 use super::{EventLoop, RECEIVE_BUFFER};
@@ -25,7 +26,8 @@ pub(super) struct Input<S> {
     pub(super) waits_its_turn: bool,
     /// The peer has ended its side, or the connection broke: read on until that shows.
     pub(super) is_hung_up: bool,
-    pub(super) is_refused: bool,
+    /// Why there is no place for it, if there is none: it gets one answer.
+    pub(super) refused: Option<Cause>,
 }
 
 pub(super) enum State<S> {
@@ -58,6 +60,13 @@ pub(super) struct Head {
     begun: Vec<u8>,
     scan: HeadScan,
     requests_before: u32,
+}
+
+impl Head {
+    /// Whether nothing of it has arrived.
+    pub(super) fn is_empty(&self) -> bool {
+        self.begun.is_empty()
+    }
 }
 
 impl<A: App> EventLoop<A> {
@@ -202,7 +211,7 @@ impl<A: App> EventLoop<A> {
 
     /// Looks for the end of the head; refuses the request if it is over a limit.
     fn scan_head(&mut self, conn: ConnId, mut scan: HeadScan, bytes: &[u8]) -> Option<usize> {
-        if !self.timers.head.is_running(conn.slot) {
+        if self.input(conn).refused.is_none() && !self.timers.head.is_running(conn.slot) {
             self.timers.keep_alive.stop(conn.slot);
             self.timers.head.start(conn.slot, self.now);
         }
@@ -222,6 +231,9 @@ impl<A: App> EventLoop<A> {
     }
 
     fn on_head(&mut self, conn: ConnId, head: &[u8]) {
+        if let Some(cause) = self.input(conn).refused {
+            return self.answer_refused(conn, head, cause);
+        }
         let answer = Request::parse(head, &self.limits.head, |request| {
             let keeps_alive = request.keeps_alive() && !request.has_body();
             (self.app.on_request(conn, request), request.method == "HEAD", keeps_alive)
@@ -249,7 +261,8 @@ impl<A: App> EventLoop<A> {
         let State::Head(head) = &self.input(conn).state else { return };
         let requests = head.requests_before + 1;
         let limit = self.limits.keep_alive_requests;
-        let keeps_alive = keeps_alive && (limit == 0 || requests < limit) && self.shutdown_by.is_none();
+        let may_go_on = !response.is_last && (limit == 0 || requests < limit) && self.shutdown_by.is_none();
+        let keeps_alive = keeps_alive && may_go_on;
         response.encode(head_only, keeps_alive, self.outbound.answers());
         if keeps_alive {
             self.timers.head.stop(conn.slot);

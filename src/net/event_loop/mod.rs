@@ -60,6 +60,7 @@ pub struct EventLoop<A: App> {
     timers: Timers,
     per_address: PerAddress,
     spare: Spare,
+    /// Connections for which there is no place and which have not ended.
     refused: usize,
     accept_paused_until: Option<Instant>,
     /// No descriptors are left, and somebody waits for one.
@@ -215,10 +216,9 @@ impl<A: App> EventLoop<A> {
             self.end_session(conn);
             self.timers.stop(conn.slot);
             if let Some(input) = self.inputs[conn.slot as usize].take() {
-                if input.is_refused {
-                    self.refused -= 1;
-                } else {
-                    self.per_address.release(input.peer);
+                match input.refused {
+                    Some(_) => self.refused -= 1,
+                    None => self.per_address.release(input.peer),
                 }
                 log::debug!("{conn}: disconnected");
             }

@@ -7,11 +7,15 @@ use super::EventLoop;
 use super::input::State;
 use crate::ws::CloseCode;
 use crate::ws::head::Response;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a connection for which there is no place may take to send its request.
+const REFUSED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One FIFO for each kind of timeout; those of output are `Outbound`'s.
 pub(super) struct Timers {
     pub(super) head: Fifo,
+    pub(super) refused: Fifo,
     pub(super) keep_alive: Fifo,
     pub(super) message: Fifo,
     pub(super) silence: Fifo,
@@ -23,6 +27,7 @@ impl Timers {
     pub(super) fn new(limits: &Limits, now: Instant) -> Timers {
         Timers {
             head: Fifo::new(limits.head_timeout, now),
+            refused: Fifo::new(REFUSED_TIMEOUT, now),
             keep_alive: Fifo::new(limits.keep_alive_timeout, now),
             message: Fifo::new(limits.message_timeout, now),
             silence: Fifo::new(limits.ping_after, now),
@@ -31,9 +36,9 @@ impl Timers {
         }
     }
 
-    fn all(&mut self) -> [&mut Fifo; 6] {
-        let Timers { head, keep_alive, message, silence, pong, close } = self;
-        [head, keep_alive, message, silence, pong, close]
+    fn all(&mut self) -> [&mut Fifo; 7] {
+        let Timers { head, refused, keep_alive, message, silence, pong, close } = self;
+        [head, refused, keep_alive, message, silence, pong, close]
     }
 
     pub(super) fn stop(&mut self, slot: u32) {
@@ -48,12 +53,24 @@ impl Timers {
 impl<A: App> EventLoop<A> {
     pub(super) fn expire(&mut self) {
         while let Some(conn) = self.next_due(|timers| &mut timers.head) {
+            if matches!(&self.input(conn).state, State::Head(head) if head.is_empty()) {
+                // Browsers connect before they have something to ask, and might take an answer for that to what they
+                // ask next.
+                log::debug!("{conn}: closed, since no request has arrived");
+                self.end_http(conn);
+                continue;
+            }
             let seconds = self.limits.head_timeout.as_secs_f64();
             let late = format!("The request was not complete within {seconds} seconds.");
             self.outbound.shed.count(Cause::HeadTimeout, 1);
             self.outbound.begin_answers(conn);
             self.refuse(conn, &Response::text(408, late));
             self.outbound.end_answers();
+        }
+        while let Some(conn) = self.next_due(|timers| &mut timers.refused) {
+            if let Some(cause) = self.input(conn).refused {
+                self.refuse_unread(conn, cause);
+            }
         }
         while let Some(conn) = self.next_due(|timers| &mut timers.keep_alive) {
             if self.outbound.owed(conn) > 0 {

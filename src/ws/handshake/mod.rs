@@ -10,11 +10,17 @@ use super::deflate::Params;
 use super::extensions;
 use super::head::{Request, Response};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD as BASE64};
 use sha1::{Digest, Sha1};
 
 /// Appended to a key before it is hashed (§1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Base64 as in keys. Their last character has four bits that mean nothing, and are not always zero: not even in the
+/// RFC's own example (§4.1).
+const KEYS: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// The value of `Sec-WebSocket-Accept` (§4.2.2): base64 of a SHA-1, always 28 characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +68,16 @@ impl Refusal {
                 Response::text(405, "A WebSocket handshake is a GET request.").with("Allow", "GET")
             }
             Refusal::UpgradeRequired => {
-                Response::text(426, "This address speaks WebSocket; connect to it with ws://.")
-                    .with("Upgrade", "websocket")
-                    .with("Connection", "Upgrade")
+                upgrade_required("This address speaks WebSocket; connect to it with ws://.")
             }
-            Refusal::Version => {
-                Response::text(426, "Only version 13 of the WebSocket protocol is spoken here.")
-                    .with("Sec-WebSocket-Version", "13")
-            }
+            Refusal::Version => upgrade_required("Only version 13 of the WebSocket protocol is spoken here."),
         }
     }
+}
+
+/// What to upgrade to (RFC 9110 §15.5.22), and in which version (RFC 6455 §4.2.2).
+fn upgrade_required(why: &str) -> Response {
+    Response::text(426, why).with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13")
 }
 
 /// Whether a request asks for WebSocket at all.
@@ -93,9 +99,6 @@ pub fn check(request: &Request<'_>) -> Result<AcceptKey, Refusal> {
     }
     if request.has_body() {
         return Err(Refusal::Bad("A WebSocket handshake has no body"));
-    }
-    if request.only("host").is_none() {
-        return Err(Refusal::Bad("The request needs exactly one Host header"));
     }
     if !request.lists("connection", "upgrade") {
         return Err(Refusal::Bad("The Connection header does not list Upgrade"));
@@ -131,7 +134,7 @@ fn is_faulty(user_agent: &str) -> bool {
 
 fn is_key(key: &str) -> bool {
     let mut bytes = [0; 18];
-    key.len() == 24 && BASE64.decode_slice(key, &mut bytes) == Ok(16)
+    key.len() == 24 && KEYS.decode_slice(key, &mut bytes) == Ok(16)
 }
 
 /// The server's answer to a handshake that it takes (§4.2.2).
@@ -193,6 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn unused_bits_of_a_key_may_be_set() {
+        for (key, accept) in [
+            ("AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
+            ("AQIDBAUGBwgJCgsMDQ4PEP==", "z5uhIsLlElYBlzdseQtOC96GgUM="),
+        ] {
+            let key = outcome(&GOOD.replace("dGhlIHNhbXBsZSBub25jZQ==", key)).expect(key);
+            assert_eq!(std::str::from_utf8(key.as_bytes()), Ok(accept));
+        }
+    }
+
+    #[test]
     fn tokens_and_names_count_in_any_case_and_within_lists() {
         let head = GOOD
             .replace("Upgrade: websocket", "UPGRADE: h2c, WebSocket")
@@ -205,8 +219,6 @@ mod tests {
         let table: &[(&str, &str, u16)] = &[
             ("GET ", "POST ", 405),
             ("HTTP/1.1", "HTTP/1.0", 400),
-            ("Host: server.example.com\r\n", "", 400),
-            ("Host:", "Host: twice\r\nHost:", 400),
             ("Upgrade: websocket\r\n", "", 426),
             ("Upgrade: websocket", "Upgrade: h2c", 426),
             ("Connection: Upgrade\r\n", "", 400),

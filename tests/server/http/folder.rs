@@ -1,0 +1,275 @@
+//! The files of a folder, and nothing else.
+
+use super::files::Files;
+use crate::support::{Server, get, request};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+#[test]
+fn each_kind_of_file_has_its_type_whatever_the_case_of_its_extension() {
+    let types = [
+        ("html", "text/html; charset=utf-8"),
+        ("htm", "text/html; charset=utf-8"),
+        ("css", "text/css; charset=utf-8"),
+        ("js", "text/javascript; charset=utf-8"),
+        ("mjs", "text/javascript; charset=utf-8"),
+        ("json", "application/json"),
+        ("map", "application/json"),
+        ("webmanifest", "application/manifest+json"),
+        ("wasm", "application/wasm"),
+        ("txt", "text/plain; charset=utf-8"),
+        ("md", "text/markdown; charset=utf-8"),
+        ("xml", "application/xml"),
+        ("pdf", "application/pdf"),
+        ("svg", "image/svg+xml"),
+        ("png", "image/png"),
+        ("jpg", "image/jpeg"),
+        ("jpeg", "image/jpeg"),
+        ("gif", "image/gif"),
+        ("webp", "image/webp"),
+        ("avif", "image/avif"),
+        ("ico", "image/x-icon"),
+        ("mp3", "audio/mpeg"),
+        ("ogg", "audio/ogg"),
+        ("wav", "audio/wav"),
+        ("mp4", "video/mp4"),
+        ("webm", "video/webm"),
+        ("woff", "font/woff"),
+        ("woff2", "font/woff2"),
+        ("ttf", "font/ttf"),
+        ("otf", "font/otf"),
+        ("unknown", "application/octet-stream"),
+        ("exe", "application/octet-stream"),
+    ];
+    let files = Files::new("types");
+    for (extension, _) in types {
+        files.write(&format!("lower.{extension}"), extension);
+        files.write(&format!("UPPER.{}", extension.to_uppercase()), extension);
+    }
+    files.write("no_extension", "?");
+    let server = files.serve(&[]);
+    for (extension, expected) in types {
+        for name in [format!("/lower.{extension}"), format!("/static/UPPER.{}", extension.to_uppercase())] {
+            let reply = server.get(&name);
+            assert_eq!((reply.status, reply.text().as_str()), (200, extension), "{name}");
+            assert_eq!(reply.field("content-type"), Some(expected), "{name}");
+            assert_eq!(reply.field("x-content-type-options"), Some("nosniff"), "{name}");
+        }
+    }
+    assert_eq!(server.get("/no_extension").field("content-type"), Some("application/octet-stream"));
+}
+
+#[test]
+fn a_folder_is_its_index_at_an_address_that_ends_in_a_slash() {
+    let files = Files::new("folders");
+    files.write("index.html", "root");
+    files.write("über uns/index.html", "about");
+    files.write("a:b/index.html", "colon");
+    files.write("empty/file.txt", "file");
+    let server = files.serve(&[]);
+    let table = [
+        ("/", "root"),
+        ("//", "root"),
+        ("/index.html", "root"),
+        ("/static/index.html", "root"),
+        ("/%C3%BCber%20uns/", "about"),
+        ("/%C3%BCber%20uns//?x", "about"),
+        ("/static/%C3%BCber%20uns/index.html", "about"),
+        ("/empty/file.txt", "file"),
+        ("/empty//file.txt", "file"),
+    ];
+    for (target, text) in table {
+        assert_eq!(server.get(target).text(), text, "{target}");
+    }
+    // Relative addresses in the document would not work without the slash.
+    for (target, location) in [
+        ("/%C3%BCber%20uns?a=b", "./%C3%BCber%20uns/?a=b"),
+        ("/static/%C3%BCber%20uns", "./%C3%BCber%20uns/"),
+        ("/a:b", "./a:b/"),
+    ] {
+        let reply = server.get(target);
+        assert_eq!((reply.status, reply.field("location")), (308, Some(location)), "{target}");
+    }
+    for target in ["/empty", "/empty/", "/nothing/"] {
+        server.get(target).assert_refusal(404);
+    }
+}
+
+#[test]
+fn the_servers_own_addresses_come_before_files() {
+    let files = Files::new("own_addresses");
+    for name in ["healthz", "echo", "chat/index.html"] {
+        files.write(name, "a file");
+    }
+    let server = files.serve(&[]);
+    assert_eq!(server.get("/healthz").text().trim_end(), "ok");
+    for target in ["/echo", "/chat", "/chat/"] {
+        server.get(target).assert_refusal(426);
+    }
+    server.get("/").assert_refusal(404);
+    server.assert_well();
+}
+
+#[test]
+fn a_file_has_a_tag_that_changes_with_it() {
+    let files = Files::new("tags");
+    files.write("file.txt", "one");
+    let server = files.serve(&[]);
+    let mut raw = server.send(get("/file.txt"));
+    let first = raw.reply();
+    let tag = first.field("etag").unwrap().to_owned();
+    assert!(tag.starts_with('"') && tag.len() > 2, "{tag}");
+    raw.send(request("GET", "/file.txt", &format!("If-None-Match: {tag}\r\n")) + &get("/healthz"));
+    assert_eq!(raw.reply().status, 304);
+    assert_eq!(raw.reply().status, 200);
+    files.write("file.txt", "three");
+    let second = server.send(request("GET", "/file.txt", &format!("If-None-Match: {tag}\r\n"))).reply();
+    assert_eq!((second.status, second.text().as_str()), (200, "three"));
+    assert_ne!(second.field("etag"), Some(&*tag));
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused_with_a_line_in_the_log() {
+    let files = Files::new("large");
+    files.write("most.bin", vec![b'x'; 16 << 20]);
+    files.write("more.bin", vec![b'x'; (16 << 20) + 1]);
+    let sparse = fs::File::create(files.folder.join("huge.bin")).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    let server = files.serve(&[]);
+    assert_eq!(server.get("/most.bin").body.len(), 16 << 20);
+    for target in ["/more.bin", "/huge.bin"] {
+        for method in ["GET", "HEAD"] {
+            let mut raw = server.send(request(method, target, "Connection: close\r\n"));
+            assert_eq!(raw.reply_head().status, 500, "{method} {target}");
+        }
+    }
+    let line = server.wait_for_log("more.bin");
+    assert!(line.contains("WARN") && line.contains("larger than 16 MiB"), "{line}");
+    let peak = server.peak_kib();
+    assert!(peak < 200 << 10, "{peak} KiB were in use");
+    server.assert_well();
+}
+
+#[test]
+fn only_the_length_of_a_file_is_looked_at_for_head() {
+    let files = Files::new("head");
+    files.write("large.bin", vec![b'x'; 16 << 20]);
+    let server = files.serve(&["--keep-alive-requests", "0"]);
+    let before = server.resident_kib();
+    let mut raw = server.send(request("HEAD", "/large.bin", "").repeat(500));
+    for _ in 0..500 {
+        let head = raw.reply_head();
+        assert_eq!((head.status, head.field("content-length")), (200, Some("16777216")));
+    }
+    let peak = server.peak_kib();
+    assert!(peak < before + (8 << 10), "{before} KiB before, {peak} KiB at most");
+}
+
+#[test]
+fn ones_own_page_may_use_inline_scripts_and_the_servers_files_unless_csp_says_otherwise() {
+    let files = Files::new("policy");
+    files.write("index.html", "<script>1</script>");
+    let policy = |flags: &[&str]| {
+        let reply = files.serve(flags).get("/");
+        reply.field("content-security-policy").map(str::to_owned)
+    };
+    let default = policy(&[]).unwrap();
+    let directives: Vec<&str> = default.split(';').map(str::trim).collect();
+    for expected in [
+        "default-src 'self' data: blob: 'unsafe-inline'",
+        "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'",
+        "connect-src 'self' ws://throng.test wss://throng.test",
+    ] {
+        assert!(directives.contains(&expected), "{expected} is not in {default}");
+    }
+    let own = "default-src 'self' https://cdn.example.com";
+    assert_eq!(policy(&["--csp", own]).as_deref(), Some(own));
+    assert_eq!(policy(&["--csp", ""]), None);
+}
+
+#[test]
+fn a_policy_that_is_no_header_value_ends_the_start() {
+    let files = Files::new("bad_policy");
+    let folder = files.folder.to_str().unwrap();
+    for (arguments, part) in [
+        (vec!["--static-dir", folder, "--csp", "default-src 'self'\r\nSet-Cookie: a=b"], "header"),
+        (vec!["--static-dir", folder, "--csp", "a\nb"], "header"),
+        (vec!["--static-dir", folder, "--csp", "caf\u{e9}"], "header"),
+        (vec!["--csp", "default-src 'self'"], "--static-dir"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(&arguments).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && message.contains(part), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
+fn no_file_outside_the_folder_and_no_hidden_one_is_served_whatever_the_path() {
+    let outside = Files::new("outside");
+    outside.write("secret.txt", "secret");
+    outside.write("site/index.html", "the page");
+    outside.write("site/deep/file.txt", "a file");
+    outside.write("site/.hidden.txt", "secret");
+    outside.write("site/.git/config.txt", "secret");
+    outside.write("site/deep/.env", "secret");
+    let inside = outside.folder.join("site");
+    let link = std::os::unix::fs::symlink::<PathBuf, PathBuf>;
+    link(outside.folder.join("secret.txt"), inside.join("link.txt")).unwrap();
+    link(outside.folder.clone(), inside.join("folder")).unwrap();
+    link(inside.join("deep/file.txt"), inside.join("within.txt")).unwrap();
+    link(inside.join(".hidden.txt"), inside.join("shown.txt")).unwrap();
+    link(PathBuf::from("/dev/zero"), inside.join("zero.txt")).unwrap();
+    assert!(Command::new("mkfifo").arg(inside.join("pipe.txt")).status().unwrap().success());
+    let server = Server::start(&["--static-dir", inside.to_str().unwrap()]);
+    assert_eq!(server.get("/").text(), "the page");
+    for target in ["/deep/file.txt", "/within.txt", "/deep%2Ffile%2Etxt"] {
+        assert_eq!(server.get(target).text(), "a file", "{target}");
+        assert_eq!(server.get(&format!("/static{target}")).text(), "a file", "{target}");
+    }
+    let absolute = outside.folder.join("secret.txt").to_str().unwrap().to_owned();
+    let mut attempts = vec![
+        "/../secret.txt".to_owned(),
+        "/%2e%2e/secret.txt".to_owned(),
+        "/%2E%2E%2Fsecret.txt".to_owned(),
+        "/..%2Fsecret.txt".to_owned(),
+        "/deep/../../secret.txt".to_owned(),
+        "/deep/../index.html".to_owned(),
+        "/./index.html".to_owned(),
+        "/..%5Csecret.txt".to_owned(),
+        "/%252e%252e/secret.txt".to_owned(),
+        "/link.txt".to_owned(),
+        "/folder/secret.txt".to_owned(),
+        "/secret.txt%00.html".to_owned(),
+        "/index.html%00".to_owned(),
+        "/%00".to_owned(),
+        "/deep".to_owned(),
+        "/%ff".to_owned(),
+        "/.hidden.txt".to_owned(),
+        "/%2Ehidden.txt".to_owned(),
+        "/.git/config.txt".to_owned(),
+        "/deep/.env".to_owned(),
+        "/deep%2F.env".to_owned(),
+        "/shown.txt".to_owned(),
+        "/zero.txt".to_owned(),
+        "/pipe.txt".to_owned(),
+        "/.".to_owned(),
+        "/..".to_owned(),
+        absolute.clone(),
+        format!("/{absolute}"),
+        absolute.replace('/', "%2F"),
+        format!("/{}", absolute.replace('/', "%2F")),
+        format!("/./../site/..{absolute}"),
+    ];
+    attempts.extend(attempts.clone().into_iter().map(|target| format!("/static{target}")));
+    for target in attempts {
+        let reply = server.get(&target);
+        if target.starts_with('/') {
+            assert_eq!(reply.status, 404, "{target}");
+        }
+        assert!(!reply.text().contains("secret"), "{target}");
+    }
+    server.assert_well();
+}

@@ -34,6 +34,8 @@ pub enum Cause {
     PongTimeout,
     /// A connection was cut off: the peer did not do its part in closing it in time.
     CloseTimeout,
+    /// A connection was closed: a compressed message referred to an earlier one against what was agreed.
+    LostContext,
     /// A message was refused: its sender sends too many.
     Rate,
     /// A connection was closed: it sent too many messages.
@@ -41,7 +43,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Cause; 14] = [
+    const ALL: [Cause; 15] = [
         Cause::QueueFull,
         Cause::HighWater,
         Cause::Stalled,
@@ -54,6 +56,7 @@ impl Cause {
         Cause::MessageTimeout,
         Cause::PongTimeout,
         Cause::CloseTimeout,
+        Cause::LostContext,
         Cause::Rate,
         Cause::RateClosed,
     ];
@@ -73,6 +76,10 @@ impl Cause {
             Cause::MessageTimeout => ("messages late", "--message-timeout"),
             Cause::PongTimeout => ("pings unanswered", "--pong-timeout"),
             Cause::CloseTimeout => ("closings cut off", "--close-timeout"),
+            Cause::LostContext => (
+                "connections closed whose compressed messages refer to earlier ones",
+                "--deflate-contexts 1MiB lets such clients do so",
+            ),
             Cause::Rate => ("messages refused", "--rate"),
             Cause::RateClosed => ("connections closed", "--rate"),
         }

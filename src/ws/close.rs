@@ -95,6 +95,9 @@ pub enum Error {
     InvalidUtf8,
     /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
     BadCompression,
+    /// A compressed message that refers to bytes before its first, although it was agreed that none does (RFC 7692
+    /// §7.1.1).
+    LostContext,
     /// A close frame with a payload of one byte (§5.5.1).
     HalfCloseCode,
     /// A code that is not allowed in a close frame (§7.4).
@@ -123,7 +126,7 @@ impl Error {
             | Error::MessageInsideMessage
             | Error::HalfCloseCode
             | Error::InvalidCloseCode(_) => CloseCode::PROTOCOL,
-            Error::InvalidUtf8 | Error::BadCompression => CloseCode::INVALID_DATA,
+            Error::InvalidUtf8 | Error::BadCompression | Error::LostContext => CloseCode::INVALID_DATA,
             Error::TooBig { .. } => CloseCode::TOO_BIG,
         }
     }
@@ -144,6 +147,9 @@ impl fmt::Display for Error {
             Error::MessageInsideMessage => f.write_str("a new message before the last one was finished"),
             Error::InvalidUtf8 => f.write_str("a text is not UTF-8"),
             Error::BadCompression => f.write_str("a compressed message is damaged"),
+            Error::LostContext => f.write_str(
+                "a compressed message refers to an earlier one, despite the agreed client_no_context_takeover",
+            ),
             Error::HalfCloseCode => f.write_str("a close frame has a payload of one byte"),
             Error::InvalidCloseCode(code) => write!(f, "close code {code} is not allowed"),
             Error::TooBig { limit } => write!(f, "a message has more than {limit} bytes"),
@@ -206,6 +212,8 @@ mod tests {
     fn an_error_fits_in_two_registers_and_its_text_in_a_close_frame() {
         assert!(size_of::<Error>() <= 16);
         let longest = Error::TooBig { limit: usize::MAX };
-        assert!(longest.to_string().len() <= super::super::frame::MAX_CLOSE_REASON);
+        for error in [longest, Error::LostContext] {
+            assert!(error.to_string().len() <= super::super::frame::MAX_CLOSE_REASON, "{error}");
+        }
     }
 }

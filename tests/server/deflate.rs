@@ -176,6 +176,35 @@ fn contexts_of_clients_are_kept_as_far_as_their_memory_goes() {
 }
 
 #[test]
+fn a_client_that_keeps_a_context_against_the_agreement_is_closed_and_the_log_names_the_remedy() {
+    // As Tornado's client does, which does not read parameters without a value.
+    let server = Server::start(&[]);
+    let (mut raw, answer) = open(&server, "/echo", CHROMES_OFFER);
+    assert_eq!(answer.as_deref(), Some(BOTH));
+    let mut deflater = Deflater::new();
+    let saying = b"said twice, with a context in between";
+    raw.send(deflater.frame(TEXT, saying));
+    assert_eq!(raw.frame().payload, saying);
+    raw.send(deflater.frame(TEXT, saying));
+    let last = raw.frame();
+    let (code, reason) = last.close();
+    assert_eq!(code, 1007);
+    assert!(reason.contains("client_no_context_takeover"), "{reason}");
+    raw.assert_ends();
+    let line = server.wait_for_log("compressed messages refer to earlier ones: 1");
+    assert!(line.contains("WARN") && line.contains("--deflate-contexts 1MiB"), "{line}");
+
+    let patient = Server::start(&["--deflate-contexts", "1MiB"]);
+    let (mut raw, answer) = open(&patient, "/echo", CHROMES_OFFER);
+    assert!(!answer.unwrap().contains("client_no_context_takeover"));
+    let mut deflater = Deflater::new();
+    for _ in 0..3 {
+        raw.send(deflater.frame(TEXT, saying));
+        assert_eq!(raw.frame().payload, saying);
+    }
+}
+
+#[test]
 fn messages_that_inflate_to_more_than_a_turn_are_all_answered_in_order() {
     let server = Server::start(&["--pause-above", "0"]);
     let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);

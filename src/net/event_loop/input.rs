@@ -6,7 +6,7 @@ use super::super::{Answer, App, ConnId};
 use super::timeouts::Timers;
 use super::{EventLoop, RECEIVE_BUFFER};
 use crate::ws::head::{HeadScan, Request, Response};
-use crate::ws::{Event, Form, Protocol, Role};
+use crate::ws::{Error, Event, Form, Protocol, Role};
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 
@@ -334,6 +334,9 @@ impl<A: App> EventLoop<A> {
                 Ok(None) => break,
                 Err(error) => {
                     log::debug!("{conn}: failed with {}: {error}", error.close_code().0);
+                    if error == Error::LostContext {
+                        self.outbound.shed.count(Cause::LostContext, 1);
+                    }
                     self.end_session(conn);
                     self.outbound.fail(conn, error.close_code(), &error.to_string());
                     return;

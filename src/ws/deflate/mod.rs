@@ -9,7 +9,7 @@ mod params;
 pub use params::{NAME, Params};
 
 use super::close::Error;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, DecompressError, FlushCompress, FlushDecompress, Status};
 
 /// Memory of an [`Inflater`] in use, in bytes.
 pub const INFLATER_SIZE: usize = 48 << 10;
@@ -139,7 +139,7 @@ impl Inflater {
         let possible_len = (payload.len() + TAIL.len()).saturating_mul(MAX_INFLATION_RATIO);
         let max_len = if limit == 0 { possible_len } else { possible_len.min(limit) };
         let room = max_len.min(4 * payload.len()).min(INITIAL_CAPACITY);
-        let mut inflation = Inflation { state, message: Vec::with_capacity(room), max_len };
+        let mut inflation = Inflation { state, message: Vec::with_capacity(room), max_len, keeps_context };
         let is_whole = match inflation.feed(payload)? {
             // A block marked as final may only be followed by an empty block (§7.2.3.4).
             Some(rest) => {
@@ -160,6 +160,7 @@ struct Inflation<'i> {
     message: Vec<u8>,
     /// Largest length allowed for the message, in bytes.
     max_len: usize,
+    keeps_context: bool,
 }
 
 impl Inflation<'_> {
@@ -173,7 +174,7 @@ impl Inflation<'_> {
             let status = self
                 .state
                 .decompress_vec(input, &mut self.message, FlushDecompress::Sync)
-                .map_err(|_| Error::BadCompression)?;
+                .map_err(|error| self.reason(&error))?;
             input = &input[(self.state.total_in() - before) as usize..];
             if self.message.len() > self.max_len {
                 return Err(Error::TooBig { limit: self.max_len });
@@ -184,6 +185,15 @@ impl Inflation<'_> {
                 _ if input.is_empty() => return Ok(None),
                 _ => return Err(Error::BadCompression),
             }
+        }
+    }
+
+    /// Distinguishes messages of clients that ignore `client_no_context_takeover` from damaged ones: an operator can serve
+    /// such clients.
+    fn reason(&self, error: &DecompressError) -> Error {
+        match error.message() {
+            Some("invalid distance too far back") if !self.keeps_context => Error::LostContext,
+            _ => Error::BadCompression,
         }
     }
 

@@ -84,10 +84,11 @@ test('after a restart everything stays on the screen, above a line that says so'
 
 test('a silent line is probed, and given up when nothing answers', async () => {
   const peers = [];
+  let isAnswering;
   const page = await script((peer) => {
     peers.push(peer);
     peer.enter();
-    peer.onFrame = () => peers.answers && peer.send({ type: 'pong' });
+    peer.onFrame = () => isAnswering && peer.send({ type: 'pong' });
   }, frozen);
   const state = () => page.getAttribute('body', 'data-state');
   const pass = async (condition) =>
@@ -96,13 +97,13 @@ test('a silent line is probed, and given up when nothing answers', async () => {
       return condition();
     });
 
-  peers.answers = true;
+  isAnswering = true;
   await pass(() => peers[0].received.length === 1);
   assert.deepEqual(peers[0].received, [{ type: 'ping' }]);
   await pass(() => peers[0].received.length === 2);
   assert.equal(await state(), 'connected');
 
-  peers.answers = false;
+  isAnswering = false;
   await pass(async () => (await state()) === 'checking');
   assert.equal(await page.textContent('#state'), 'No answer from the server…');
   assert.equal(peers.length, 1);
@@ -141,7 +142,7 @@ const losing = async () => {
     if (count < 2) await page.getByRole('button', { name: 'Try now' }).click();
     if (count < 2) await connected(page);
   }
-  await page.evaluate(() => document.activeElement.blur());
+  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
   await page.clock.pauseAt(Date.now() + 1_500);
   return page;
 };

@@ -58,7 +58,7 @@ test('the page works under a path that a proxy strips', async () => {
   });
   proxy.on('upgrade', ({ method, url, rawHeaders }, socket) => {
     if (!url.startsWith('/throng/')) return socket.destroy();
-    const upstream = connect(port, hostname, () => {
+    const upstream = connect(Number(port), hostname, () => {
       const fields = rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('');
       upstream.write(`${method} ${below(url)} HTTP/1.1\r\n${fields}\r\n`);
       socket.pipe(upstream).pipe(socket);
@@ -68,7 +68,7 @@ test('the page works under a path that a proxy strips', async () => {
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
   try {
-    const page = await visit(`http://127.0.0.1:${proxy.address().port}/throng/?room=${newRoom()}`);
+    const page = await visit(`http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (proxy.address()).port}/throng/?room=${newRoom()}`);
     await page.fill('#go', 'elsewhere');
     await page.press('#go', 'Enter');
     await page.waitForURL(/\/throng\/\?room=elsewhere$/);

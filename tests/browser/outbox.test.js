@@ -62,7 +62,7 @@ test('a server that shuts down in order loses nothing either', async () => {
   await assertSettled(ada);
 });
 
-for (const [length, hold] of [['short', 4_000], ['long', 16_000]]) {
+for (const [length, hold] of Object.entries({ short: 4_000, long: 16_000 })) {
   test(`while the server is stopped for a ${length} time, the page says so, and the message arrives once`, async () => {
     const stopped = await start();
     const [ada, bo] = await pair(`${stopped.url}/?room=${newRoom()}`, true);

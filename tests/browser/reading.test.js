@@ -88,7 +88,7 @@ test('what a hidden page had no space for is missing where it says so', async ()
   for (const message of range(21, 550)) room.send(message);
   room.send({ type: 'online', room: 'lobby', online: 7 });
   await page.locator('#count').filter({ hasText: '7' }).waitFor();
-  await page.evaluate(() => window.draws.forEach((draw) => draw()));
+  await page.evaluate(() => window.draws.forEach((draw) => draw(performance.now())));
   const note = await page.locator('#messages > .note').textContent();
   const skipped = Number(/^(\d+) messages are not shown here$/.exec(note)[1]);
   assert.equal((await texts(page)).length + skipped, 550);

@@ -18,7 +18,7 @@ for (const [what, change] of Object.entries({
   'an empty language': () => Object.defineProperty(navigator, 'languages', { get: () => [''] }),
   'a language with a modifier': () => Object.defineProperty(navigator, 'languages', { get: () => ['en-US@posix'] }),
   'no languages': () => Object.defineProperty(navigator, 'languages', { get: () => undefined }),
-  'no segmenter of text': () => delete Intl.Segmenter,
+  'no segmenter of text': () => Reflect.deleteProperty(Intl, 'Segmenter'),
   'no repair of text': () => delete String.prototype.toWellFormed,
   'no popovers': () => delete HTMLElement.prototype.showPopover,
   'damaged storage': () => {
@@ -72,12 +72,14 @@ test('a page whose script cannot run says so after a while', async () => {
   await page.locator('#failure').getByText('This page could not start.').waitFor();
 });
 
-for (const [room, reason] of [
+/** @type {[string, RegExp][]} */
+const IMPOSSIBLE_ROOMS = [
   ['r'.repeat(70), /at most 64 bytes/],
   ['a/b', /“\/”/],
   ['..', /“\.\.”/],
   ['a\u202Eb', /direction characters/],
-]) {
+];
+for (const [room, reason] of IMPOSSIBLE_ROOMS) {
   test(`the room ${JSON.stringify(room.slice(0, 9))} cannot be, and the page says why and leads to the lobby`, async () => {
     const page = await visit(address(room), { awaits: 'stopped' });
     await page.getByText('This room can’t be opened.').waitFor();
@@ -103,7 +105,7 @@ test('the form for rooms refuses what cannot be', async () => {
 });
 
 // A proxy that serves everything under a folder, and tells the server another host than the browser asked for.
-async function startProxy({ folder, host }) {
+async function startProxy({ folder, host = undefined }) {
   const target = (incoming) => {
     const headers = { ...incoming.headers, ...(host && { host }) };
     const path = incoming.url.replace(folder, '/');
@@ -138,7 +140,7 @@ async function startProxy({ folder, host }) {
     proxy.closeAllConnections();
     proxy.close();
   });
-  return `http://127.0.0.1:${proxy.address().port}${folder}`;
+  return `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (proxy.address()).port}${folder}`;
 }
 
 test('the page works in a folder of a proxy, room changes included', async () => {

@@ -39,7 +39,7 @@ export async function startServer({ port = 0, flags = [] } = {}) {
     port: Number(new URL(url).port),
     pause: () => child.kill('SIGSTOP'),
     resume: () => child.kill('SIGCONT'),
-    async kill(signal = 'SIGKILL') {
+    async kill(/** @type {NodeJS.Signals} */ signal = 'SIGKILL') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
       await once(child, 'exit');
@@ -60,7 +60,7 @@ export function servers() {
 export async function freePort() {
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');
-  const { port } = holder.address();
+  const { port } = /** @type {import('node:net').AddressInfo} */ (holder.address());
   holder.close();
   await once(holder, 'close');
   return port;

@@ -10,17 +10,18 @@ class Storage {
   removeItem = (key) => this.#items.delete(key);
 }
 
+const scope = /** @type {any} */ (globalThis);
 let sent, events, isOpen;
 beforeEach(() => {
-  globalThis.localStorage = new Storage();
-  globalThis.sessionStorage = new Storage();
+  scope.localStorage = new Storage();
+  scope.sessionStorage = new Storage();
   [sent, events, isOpen] = [[], [], true];
 });
 
 const naming = () =>
   new Naming({
     identity: new Identity(),
-    send: (frame) => isOpen && sent.push([frame.name, frame.id]) > 0,
+    send: (/** @type {any} */ frame) => isOpen && sent.push([frame.name, frame.id]) > 0,
     onName: (name, isChoice) => events.push(isChoice ? `chosen ${name}` : name),
     onRefusal: ({ code }) => events.push(`refused ${code}`),
     later: (then) => then(),
@@ -50,12 +51,12 @@ test('a name that was chosen is asked for ever after', () => {
   assert.deepEqual(sent, [['Zoe', 'nick-1']]);
   subject.renamed('Zoe');
   assert.equal(events.at(-1), 'chosen Zoe');
-  globalThis.sessionStorage = new Storage();
+  scope.sessionStorage = new Storage();
   assert.equal(naming().nameOnEntry(), 'Zoe');
 });
 
 test('a taken name is given with a number, and asked for again at each entry', () => {
-  globalThis.localStorage.setItem('throng.name', 'Zoe');
+  scope.localStorage.setItem('throng.name', 'Zoe');
   const subject = naming();
   assert.equal(subject.nameOnEntry(), 'Zoe');
   enter(subject, 'guest-abcd', 'name_taken');
@@ -82,7 +83,7 @@ test('a taken name is given with a number, and asked for again at each entry', (
 });
 
 test('a name that is free a moment later is taken without a word', () => {
-  globalThis.localStorage.setItem('throng.name', 'Zoe');
+  scope.localStorage.setItem('throng.name', 'Zoe');
   const subject = naming();
   subject.nameOnEntry();
   enter(subject, 'guest-abcd', 'name_taken');
@@ -91,7 +92,7 @@ test('a name that is free a moment later is taken without a word', () => {
 });
 
 test('there is an end to substitutes', () => {
-  globalThis.localStorage.setItem('throng.name', 'Zoe');
+  scope.localStorage.setItem('throng.name', 'Zoe');
   const subject = naming();
   subject.nameOnEntry();
   enter(subject, 'guest-abcd', 'name_taken');

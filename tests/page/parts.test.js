@@ -77,8 +77,8 @@ test('guests are told apart by the end of their names', () => {
 
 test('a browser without segments of text still shows a mark', (context) => {
   const { Segmenter } = Intl;
-  context.after(() => (Intl.Segmenter = Segmenter));
-  Intl.Segmenter = undefined;
+  context.after(() => Reflect.set(Intl, 'Segmenter', Segmenter));
+  Reflect.set(Intl, 'Segmenter', undefined);
   assert.deepEqual(initialsOf('Zoe'), ['Z']);
 });
 

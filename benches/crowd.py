@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What a crowd costs throng: memory and CPU of idle connections, and user time of a broadcast delivery.
+"""Measures the cost of many members: memory and CPU of idle connections, and user time per broadcast delivery.
 
     cargo build --release && python3 benches/crowd.py [--members 5000] [--messages 400] [--idle 60] [--format raw]
         [--size 64] [--deflate]
 
-It starts target/release/throng by itself, opens the connections from this one process, and reads the server's
-/proc/PID/stat (ticks of 10 ms) and /proc/PID/status. Deliveries are counted to the byte, and with json each member's
-offsets too: a run that loses one fails.
+It starts target/release/throng, opens all connections from this process, and reads the server's /proc/PID/stat (ticks
+of 10 ms) and /proc/PID/status. Deliveries are counted to the byte, and with the json format the offset of each delivery
+is checked: a run that loses a delivery fails.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HANDSHAKE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n"
 )
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
-# Prose, which compresses about as well as what people say.
+# Prose, which compresses about as well as chat messages.
 TEXT = " ".join(line.strip() for line in __doc__.splitlines() if line).replace('"', "'")
 
 PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
@@ -56,7 +56,7 @@ class Server:
 
 
 def read_frame(sock):
-    """Reads one frame, of 64 KiB at most; how many bytes it has."""
+    """Reads one frame of at most 64 KiB and returns its length in bytes."""
     got = sock.recv(1 << 20)
     while True:
         if len(got) >= 4:
@@ -64,39 +64,39 @@ def read_frame(sock):
             if len(got) == 2 + length:
                 return len(got)
             if len(got) > 2 + length:
-                sys.exit("more than one frame came")
+                sys.exit("received more than one frame")
         got += sock.recv(1 << 20)
 
 
 def read_exactly(selector, want, offset=None):
-    """Reads `want` bytes over all sockets together; each is to hear of this offset, and of no other."""
+    """Reads `want` bytes from all sockets together. Each socket must receive this offset, and no other."""
     got, deadline = 0, time.monotonic() + 60
-    heard = collections.defaultdict(bytes)
+    received = collections.defaultdict(bytes)
     while got < want:
         for key, _ in selector.select(1):
             data = key.fileobj.recv(1 << 20)
             got += len(data)
             if offset:
-                heard[key.fd] += data
+                received[key.fd] += data
         if time.monotonic() > deadline:
             break
     if got != want:
-        sys.exit(f"{got} bytes came, not {want}")
-    for data in heard.values():
+        sys.exit(f"received {got} bytes instead of {want}")
+    for data in received.values():
         if [int(found) for found in re.findall(rb'"offset":(\d+)', data)] != [offset]:
-            sys.exit(f"a member did not hear exactly offset {offset}: {data}")
+            sys.exit(f"a member did not receive exactly offset {offset}: {data}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--members", type=int, default=5000)
     parser.add_argument("--messages", type=int, default=400)
-    parser.add_argument("--rate", type=float, default=20, help="messages a second")
-    parser.add_argument("--idle", type=float, default=60, help="seconds to watch")
+    parser.add_argument("--rate", type=float, default=20, help="messages per second")
+    parser.add_argument("--idle", type=float, default=60, help="seconds to stay idle")
     parser.add_argument("--format", default="raw", choices=["raw", "json"])
-    parser.add_argument("--size", type=int, default=64, help="bytes of a message")
-    parser.add_argument("--deflate", action="store_true", help="all offer permessage-deflate")
-    parser.add_argument("flags", nargs="*", help="further flags of the server, after --")
+    parser.add_argument("--size", type=int, default=64, help="bytes per message")
+    parser.add_argument("--deflate", action="store_true", help="offer permessage-deflate on each connection")
+    parser.add_argument("flags", nargs="*", help="further flags for the server, after --")
     args = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -116,7 +116,7 @@ def measure(server, args):
         sock.sendall(HANDSHAKE.format(args.format, OFFER if args.deflate else "").encode())
         answer = sock.recv(4096)
         if b"101" not in answer or (b"permessage-deflate" in answer) != args.deflate:
-            sys.exit(f"not the answer wanted: {answer}")
+            sys.exit(f"unexpected handshake response: {answer}")
         sockets.append(sock)
         selector.register(sock, selectors.EVENT_READ)
     time.sleep(1.5)
@@ -135,7 +135,7 @@ def measure(server, args):
     while (left := until - time.monotonic()) > 0:
         for key, _ in selector.select(left):
             if key.fileobj.recv(4096) != PING:
-                sys.exit("an idle connection got something else than a ping")
+                sys.exit("an idle connection received something other than a ping")
             key.fileobj.sendall(PONG)
             pings += 1
     idle = [now - then for now, then in zip(server.ticks(), (user, system))]
@@ -149,13 +149,13 @@ def measure(server, args):
     sender = sockets[0]
     selector.unregister(sender)
     sizes = []
-    for said in range(args.messages + 1):
-        if said == 1:  # The first is not counted.
+    for number in range(args.messages + 1):
+        if number == 1:  # The first message does not count.
             user, system = server.ticks()
         started = time.monotonic()
         sender.sendall(frame)
         sizes.append(read_frame(sender))
-        read_exactly(selector, sizes[-1] * (args.members - 1), said + 1 if is_json else None)
+        read_exactly(selector, sizes[-1] * (args.members - 1), number + 1 if is_json else None)
         time.sleep(max(0, started + 1 / args.rate - time.monotonic()))
     spent = [now - then for now, then in zip(server.ticks(), (user, system))]
     deliveries = args.messages * args.members

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What one peer that sends as fast as it can does to another's echo, and a busy room to a small one.
+"""Measures how much a peer that sends as fast as it can delays the others, and a busy room a small one.
 
     cargo build --release && python3 benches/fairness.py [--seconds 5] [--members 10000]
 
-A client sends 64 bytes to /echo and waits for the answer, over and over; each line gives its percentiles, and the 99th
-beside that of the quiet server. A room of two, in which a message is said every 10 ms, is measured beside a busy room
-likewise. Each disturbance runs in a process of its own. With two cores the server has the first, and the measuring
-client goes before the disturbance on the second (which takes root), so that what it waits for is the server.
+A client sends 64 bytes to /echo and waits for the reply, repeatedly. Each line shows its percentiles, and the ratio of
+its p99 to that of an otherwise idle server. In the same way a room of two members, with a message every 10 ms, is
+measured next to a busy room. Each disturbance runs in a separate process. With two cores the server uses the first one.
+On the second one the measuring client has priority over the disturbance (which requires root), so that it waits only
+for the server.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def frame(first, payload):
 
 
 def flood(port, path, data, offer=""):
-    """Sends this over and over and reads what comes, until it is killed or closed; then comes again."""
+    """Sends this repeatedly and reads all replies. Reconnects if the connection is closed."""
     while True:
         sock = connect(port, path, offer)
         sock.setblocking(False)
@@ -68,7 +69,7 @@ def bomb():
 
 
 def crowd(port, members, ready):
-    """A room of many in which one speaks as fast as the server lets it."""
+    """A room with many members, one of which sends as fast as the server accepts."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     epoll, sockets = select.epoll(), {}
@@ -78,10 +79,10 @@ def crowd(port, members, ready):
         sockets[sock.fileno()] = sock
         epoll.register(sock, select.EPOLLIN)
     ready.set()
-    speaker, data = sock, frame(0x81, b"x" * 64) * 10
+    sender, data = sock, frame(0x81, b"x" * 64) * 10
     while True:
         try:
-            speaker.send(data)
+            sender.send(data)
         except BlockingIOError:
             pass
         for fd, _ in epoll.poll(0.001):
@@ -91,19 +92,19 @@ def crowd(port, members, ready):
 DISTURBANCES = {
     "64-byte echoes": ("/echo", frame(0x81, b"x" * 64) * 500),
     "64 KiB echoes": ("/echo", frame(0x82, b"x" * 65536)),
-    "fragments of a byte": ("/echo", frame(0x01, b"x") + frame(0x00, b"x") * 5000 + frame(0x80, b"x")),
+    "1-byte fragments": ("/echo", frame(0x01, b"x") + frame(0x00, b"x") * 5000 + frame(0x80, b"x")),
     "pings": ("/echo", frame(0x89, b"x") * 5000),
-    "bombs of 64 KiB to chat": ("/chat", bomb() * 100, OFFER),
+    "64 KiB bombs to chat": ("/chat", bomb() * 100, OFFER),
 }
 
 
-def percentiles(sock, seconds, heard_by=None, pause=0):
-    """Of the time until what this connection says is heard: by itself, or by another."""
+def percentiles(sock, seconds, recipient=None, pause=0):
+    """Returns percentiles of the time until a message of this connection is received by itself, or by another."""
     message, times = frame(0x81, b"y" * 64), []
     until = time.monotonic() + seconds
     while (started := time.monotonic()) < until:
         sock.sendall(message)
-        for listener in {sock, heard_by or sock}:
+        for listener in {sock, recipient or sock}:
             got = 0
             while got < 66:
                 data = listener.recv(4096)
@@ -119,23 +120,23 @@ def percentiles(sock, seconds, heard_by=None, pause=0):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--members", type=int, default=10000, help="of the busy room")
+    parser.add_argument("--members", type=int, default=10000, help="members of the busy room")
     args = parser.parse_args()
     server = Server("--rate", "0", "--ping-after", "0")
     try:
         if os.cpu_count() > 1:
             os.sched_setaffinity(server.process.pid, {0})
             os.sched_setaffinity(0, {1})
-        go_first(True)
+        set_priority(True)
         echo = [connect(server.port, "/echo"), args.seconds]
         pair = [connect(server.port, "/chat/small?format=raw") for _ in range(2)]
         pair = [pair[0], args.seconds, pair[1], 0.01]
         quiet = percentiles(*echo)
 
         def show(name, values):
-            p50, p99, most = values
+            p50, p99, longest = values
             ratio = p99 / quiet[1]
-            print(f"{name:30} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  most {most:8.0f} µs  p99 / quiet {ratio:6.1f}")
+            print(f"{name:30} p50 {p50:8.0f} µs  p99 {p99:8.0f} µs  max {longest:8.0f} µs  p99 / quiet {ratio:6.1f}")
 
         show("echo, quiet", quiet)
         for name, disturbance in DISTURBANCES.items():
@@ -148,26 +149,26 @@ def main():
         with disturbed(crowd, server.port, args.members, ready):
             if not ready.wait(120):
                 sys.exit("the room did not fill")
-            show(f"beside a busy room of {args.members}", percentiles(*pair))
+            show(f"next to a busy room of {args.members}", percentiles(*pair))
     finally:
         server.stop()
 
 
-def behind(work, arguments):
-    go_first(False)
+def run_with_low_priority(work, arguments):
+    set_priority(False)
     work(*arguments)
 
 
-def go_first(first):
+def set_priority(first):
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO if first else os.SCHED_OTHER, os.sched_param(int(first)))
     except PermissionError:
-        print("not root: what the client waits for is not only the server", file=sys.stderr)
+        print("not root: the client may wait for other processes too", file=sys.stderr)
 
 
 @contextlib.contextmanager
 def disturbed(work, *arguments):
-    process = multiprocessing.Process(target=behind, args=(work, arguments), daemon=True)
+    process = multiprocessing.Process(target=run_with_low_priority, args=(work, arguments), daemon=True)
     process.start()
     time.sleep(0.5)
     yield

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Whether throng gives back what a peak took: crowds that come, talk and go, one after another.
+"""Checks that throng frees what a peak used: many clients connect, send a message and leave, several times.
 
     cargo build --release && python3 benches/peaks.py [--connections 15000] [--peaks 3] [--cycles 100000]
 
-After each peak, and after as many connections again one by one, it reads the server's memory and open descriptors. It
-fails if descriptors are left, or if memory after the last is more than a tenth over that after the first.
+After each peak, and after many connections one by one, it reads the server's memory and open descriptors. It fails if
+descriptors are left open, or if the memory at the end is more than a tenth above that after the first peak.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def talk(sock):
 def leave(sock):
     sock.sendall(CLOSE)
     if sock.recv(100) != CLOSED or sock.recv(100):
-        sys.exit("a close frame was not answered, or the connection not ended")
+        sys.exit("a close frame was not answered, or the connection was not closed")
     sock.close()
 
 
@@ -69,9 +69,9 @@ def measure(server, args):
         while descriptors() > before and time.monotonic() < deadline:
             time.sleep(0.1)
         after.append(server.rss())
-        print(f"after {what}: {after[-1] / 1e6:.2f} MB, {descriptors() - before} descriptors more than at first")
+        print(f"after {what}: {after[-1] / 1e6:.2f} MB, {descriptors() - before} more descriptors than at the start")
 
-    print(f"at first: {server.rss() / 1e6:.2f} MB")
+    print(f"at the start: {server.rss() / 1e6:.2f} MB")
     for peak in range(args.peaks):
         sockets = []
         for _ in range(args.connections // AT_ONCE):
@@ -89,7 +89,7 @@ def measure(server, args):
         leave(sock)
     rest(f"{args.cycles} connections one by one")
     if descriptors() > before or after[-1] > 1.1 * after[0]:
-        sys.exit("not all was given back")
+        sys.exit("not everything was freed")
 
 
 if __name__ == "__main__":

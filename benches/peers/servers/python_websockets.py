@@ -1,4 +1,4 @@
-"""Python websockets, with its `broadcast`; compression and pings are off, as they are with the others."""
+"""Python websockets, with its `broadcast`. Compression and pings are off, as for the other servers."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Tornado, as in the chat among its demos: a set of handlers, and a message written to each."""
+"""Tornado, as in its chat demo: a set of handlers, and a message written to each."""
 
 import asyncio
 import sys

@@ -1,68 +1,71 @@
-//! throng: a WebSocket chat and broadcast server for very many connections on one thread, and a load tester.
+//! throng: a WebSocket chat server for tens of thousands of connections on one thread, and a WebSocket load tester.
 //!
-//! This page is the architecture. It follows a byte:
+//! This page describes the architecture. A message takes this path:
 //!
 //! ```text
 //! socket → frames → messages → room → outbound queues → socket
 //! ```
 //!
-//! 1. The loop ([`net::EventLoop`]) is told by the system that a socket has something, and reads it into its one
-//!    receive buffer.
-//! 2. The protocol ([`ws::Protocol`]) finds frames there and hands out messages: where they lie if they lie whole,
-//!    else gathered from however many reads they came in. Until a connection has spoken HTTP
-//!    ([`ws::head`], [`ws::handshake`]) it has no protocol.
-//! 3. The application ([`server::Server`]) is handed the message and asks the chat ([`chat::Hub`]), which decides who
-//!    hears what and writes it once in each format that somebody in the room wants.
-//! 4. What the room says is appended to the batch of one group of connections ([`net::Outbound`]), as a frame.
-//! 5. When everything that was ready has been handled, each member of the group is written to, straight from the
-//!    batch: one `write` for all that the room said meanwhile. Only what a socket refuses is queued for that
-//!    connection alone.
+//! 1. The event loop ([`net::EventLoop`]) learns from the system that a socket is readable, and reads it into the only
+//!    receive buffer that there is.
+//! 2. The protocol ([`ws::Protocol`]) finds frames in the buffer and returns messages. A message that arrived whole is
+//!    used in place; otherwise it is gathered over as many reads as it takes. Until the handshake is done
+//!    ([`ws::head`], [`ws::handshake`]), a connection has no protocol.
+//! 3. The application ([`server::Server`]) passes the message to the chat ([`chat::Hub`]), which decides who receives
+//!    what, and encodes it once in each format that a member of the room uses.
+//! 4. The encoded message is appended as a frame to the batch of a group of connections ([`net::Outbound`]): the members
+//!    of one room with the same format.
+//! 5. When all ready sockets have been handled, the batch is written to each member of the group: one `write` for
+//!    everything that the room said in the meantime. Only what a socket does not accept is copied to a queue of that
+//!    connection.
 //!
-//! Bytes leave in the order in which they were enqueued, but for two kinds of frame that go before what a socket has
-//! refused: a pong, of which there is one however many pings came, and a close frame that tells of a fault
-//! ([`ws::CloseCode::overtakes`]), for which the rest is dropped. After a close frame nothing is sent, and what comes
-//! is read and dropped until the peer ends its side or its time is over; this side ends first.
+//! Bytes are sent in the order in which they were enqueued, with two exceptions that overtake what is queued: pongs, of
+//! which only the newest is kept, and close frames that report an error ([`ws::CloseCode::overtakes`]), which discard the
+//! rest of the queue. After a close frame the server sends nothing more; it reads and discards what arrives until the
+//! peer closes its side or `--close-timeout` is over. The server closes its side first.
 //!
-//! Each step hands its result to the next and does not look back. Handlers only enqueue: nothing is written, freed or
-//! called back inside one.
+//! Each step hands its result to the next one and does not look back. Handlers only enqueue: they never write to a
+//! socket, free a connection or call back.
 //!
 //! # Layers
 //!
-//! | module | owns | may use | never |
+//! A layer uses only the layers above it in this table.
+//!
+//! | module | responsible for | uses | never |
 //! |---|---|---|---|
-//! | [`ws`] | the protocol, of both ends, without I/O and clock | httparse, sha1, base64, flate2, bytes | sockets, chat |
-//! | [`net`] | the loop: sockets, connections, queues, timeouts | `ws`, mio, slab | chat |
+//! | [`ws`] | the WebSocket protocol, both ends, without I/O and without a clock | httparse, sha1, base64, flate2, bytes | sockets, chat |
+//! | [`net`] | the event loop: sockets, connections, queues, timeouts | `ws`, mio, slab | chat |
 //! | [`http`] | the page and its assets | `ws` (request and response) | chat, mio |
 //! | [`chat`] | rooms, members, presence, history, formats | serde_json, jiff | sockets, frames, clocks |
-//! | [`server`] | the joint of the four above | all | |
+//! | [`server`] | connects the four above | all of them | |
 //! | `bench` | the load tester: clients, workloads, audit, reports; behind the cargo feature `bench`, on by default | `ws`, mio, rustls | chat |
-//! | [`config`], [`manual`], `main` | the command line | all | |
+//! | [`config`], [`manual`], `main` | the command line | all of them | |
 //!
-//! To read it: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`, [`net::outbound`], [`chat`],
-//! [`server`].
+//! A good order to read the source: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`,
+//! [`net::outbound`], [`chat`], [`server`].
 //!
 //! # What makes it small and fast
 //!
-//! - **An idle connection owns no buffer.** It is a slab entry for what it is owed and one for what it has sent; bytes
-//!   of its own exist only while a message is unfinished or a socket refuses.
-//! - **Interest is registered once**, edge-triggered, for both directions. A read that fills less than the buffer has
-//!   emptied the socket, so there is no second read to be told `EAGAIN`. What a connection may have read in one
-//!   tick is limited; the rest is taken in the next.
-//! - **A broadcast is encoded once** a format, and compressed once ([`ws::deflate`]): no message refers to another, so
-//!   that what one member can inflate, all can, and no connection has a compressor. A member costs a walk over an array in accept order, one
-//!   `write`, and nothing else: no copy, no allocation, no reference count.
-//! - **A room that was just flushed waits a few milliseconds** for more to say in the same `write`, and leaves time for
-//!   others if it takes long to write to; a quiet one does not wait at all.
-//! - **Timeouts are FIFOs** ([`net::timers`]), since those of one kind are equally long.
+//! - **An idle connection owns no buffer.** It is an entry in each of two slabs: one for its input, one for its output.
+//!   It has memory of its own only while a message is incomplete or its socket does not accept everything.
+//! - **Sockets are registered once**, edge-triggered, for reading and writing. A read that does not fill the buffer has
+//!   emptied the socket, so no second read is needed to see `EAGAIN`. How much a connection may have read in one tick
+//!   is limited; the rest is read in the next tick.
+//! - **A message to a room is encoded once** per format and compressed once ([`ws::deflate`]). Compressed messages do not
+//!   refer to one another, so all members can inflate the same bytes, and no connection has a compressor. Each member
+//!   costs one step in an array and one `write`: no copy, no allocation, no reference count.
+//! - **Busy rooms share writes.** A room that was flushed within the last few milliseconds waits for more messages to send
+//!   in the same `write`. If flushing it takes long, it also leaves time for others. A quiet room does not wait.
+//! - **Timeouts are FIFO queues** ([`net::timers`]), because all timeouts of one kind have the same length.
 //!
 //! # What makes it safe
 //!
-//! Everything that a peer can make the server keep has a limit, in bytes and in time: heads, handshakes, messages,
-//! queues, histories, rooms. What waits for a peer because *others* talk is limited by closing it, or by leaving
-//! out what rooms say and telling it of the gap ([`net::Slow`]); what waits because it asks *itself* is limited by
-//! not reading from it ([`net::Limits::pause_above`]). What is not carried is counted by cause ([`net::Cause`]). A
-//! slot's number is used again, but a [`net::ConnId`] carries a generation, so that neither a stale event nor a
-//! late timer meets a new connection.
+//! Everything that a peer can make the server keep is limited in bytes and in time: heads, handshakes, messages, queues,
+//! histories, rooms. Bytes queued for a peer because *others* talk are limited by closing the connection, or by dropping
+//! messages and sending a notice of the gap ([`net::Slow`]). Bytes queued because of its *own* requests are limited by not
+//! reading from it ([`net::Limits::pause_above`]). Everything that a limit rejects is counted by cause ([`net::Cause`]).
+//! Slots are reused, but a [`net::ConnId`] carries a generation, so neither a stale event nor a late timer can affect a
+//! new connection.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

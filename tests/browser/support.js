@@ -9,7 +9,7 @@ import { after, afterEach, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
-const BINARY = process.env.THRONG_BIN ?? fileURLToPath(new URL('../../target/release/throng', import.meta.url));
+export const BINARY = process.env.THRONG_BIN ?? fileURLToPath(new URL('../../target/release/throng', import.meta.url));
 export const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 export const CHROMIUM_FLAGS = [
   '--no-sandbox',

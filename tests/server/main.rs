@@ -6,6 +6,7 @@ mod support;
 mod back_to_back;
 mod chat;
 mod deflate;
+mod documents;
 mod echo;
 mod handshake;
 mod http;

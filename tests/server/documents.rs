@@ -1,25 +1,23 @@
 //! The documents against the program: settings, codes, frames, commands and links.
 
-mod support;
-
+use crate::support::{Client, Raw, Server};
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use support::{Client, Raw, Server};
 use throng::config::Cli;
 
-const PROTOCOL: &str = include_str!("../PROTOCOL.md");
-const OPERATING: &str = include_str!("../OPERATING.md");
-const README: &str = include_str!("../README.md");
+const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
+const OPERATING: &str = include_str!("../../OPERATING.md");
+const README: &str = include_str!("../../README.md");
 const DOCUMENTS: [(&str, &str); 7] = [
     ("README.md", README),
     ("PROTOCOL.md", PROTOCOL),
     ("OPERATING.md", OPERATING),
-    ("LOADTESTING.md", include_str!("../LOADTESTING.md")),
-    ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
-    ("CHANGELOG.md", include_str!("../CHANGELOG.md")),
-    ("benches/README.md", include_str!("../benches/README.md")),
+    ("LOADTESTING.md", include_str!("../../LOADTESTING.md")),
+    ("CONTRIBUTING.md", include_str!("../../CONTRIBUTING.md")),
+    ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
+    ("benches/README.md", include_str!("../../benches/README.md")),
 ];
 
 /// The lines under a heading, up to the next heading of the same level or of a higher one.
@@ -121,7 +119,7 @@ fn the_settings_tables_list_every_flag_with_its_default_and_no_other() {
 
 #[test]
 fn every_error_code_has_its_row_and_every_row_its_error_code() {
-    let source = include_str!("../src/chat/refusal.rs");
+    let source = include_str!("../../src/chat/refusal.rs");
     let (_, body) = source.split_once("fn code(").unwrap();
     let (body, _) = body.split_once("\n    }\n").unwrap();
     let codes: BTreeSet<&str> = body.split('"').skip(1).step_by(2).collect();
@@ -133,7 +131,7 @@ fn every_error_code_has_its_row_and_every_row_its_error_code() {
 
 #[test]
 fn every_close_code_has_its_row_and_every_row_its_close_code() {
-    let source = include_str!("../src/ws/close.rs");
+    let source = include_str!("../../src/ws/close.rs");
     let constants = source.lines().filter_map(|line| line.trim().strip_prefix("pub const "));
     let mut codes = BTreeSet::new();
     for constant in constants {
@@ -269,14 +267,14 @@ fn the_events_have_the_fields_that_their_examples_show() {
 
 #[test]
 fn every_type_of_event_and_request_of_the_source_has_an_example() {
-    let events = include_str!("../src/chat/json.rs");
+    let events = include_str!("../../src/chat/json.rs");
     let (_, variants) = events.split_once("enum Event<'a> {\n").unwrap();
     let (variants, _) = variants.split_once("\n}\n").unwrap();
     let events = variants.lines().filter_map(|line| line.strip_prefix("    "));
     let events = events.filter(|line| line.starts_with(char::is_uppercase));
     let events = events.map(|line| line.split([' ', '(', ',']).next().unwrap().to_lowercase());
 
-    let requests = include_str!("../src/chat/request.rs");
+    let requests = include_str!("../../src/chat/request.rs");
     let (_, arms) = requests.split_once("match &*kind {\n").unwrap();
     let (arms, _) = arms.split_once("Refusal::UnknownType").unwrap();
     let requests = arms.lines().filter_map(|line| line.trim().strip_prefix('"'));

@@ -127,9 +127,10 @@ class ProxyTest(ServerTest):
         ada.send("hello")
         for member in (ada, bob):
             self.assertRegex(member.recv(), r"^\d\d:\d\d:\d\d Ada say: hello$")
-        with self.assertRaises(InvalidStatus) as refused:
-            self.chat(prefix, "Eve", origin="https://elsewhere.example")
-        self.assertEqual(refused.exception.response.status_code, 403)
+        for origin in ("https://elsewhere.example", f"http://{HOST}:{self.proxy_port}"):
+            with self.assertRaises(InvalidStatus) as refused:
+                self.chat(prefix, "Eve", origin=origin)
+            self.assertEqual(refused.exception.response.status_code, 403, origin)
 
 
 class Nginx(ProxyTest):

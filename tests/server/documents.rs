@@ -224,13 +224,19 @@ fn observe_all(shapes: &mut Shapes) {
             (json!({"type": "nick", "name": "Ada"}), "nick"),
             (json!({"type": "who"}), "who"),
             (json!({"type": "ping"}), "pong"),
-            (json!({"type": "say", "text": "", "id": "m2"}), "error"),
+            (json!({"type": "say", "text": "x".repeat(16_385), "id": "m2"}), "error"),
         ] {
             ada.ask(request);
             ada.until(answer);
         }
         drop(bob);
         ada.until("leave");
+        // More than one `joined` holds.
+        for _ in 0..5 {
+            ada.ask(json!({"type": "say", "text": "x".repeat(16_000)}));
+        }
+        ada.ask(json!({"type": "join", "room": "lobby"}));
+        assert_eq!(ada.until("joined")["more"], true);
         ada.ask(json!({"type": "leave"}));
         ada.until("left");
     }

@@ -122,7 +122,7 @@ class ProxyTest(ServerTest):
 
     def chat(self, prefix, name, origin=None):
         address = f"{HOST}:{self.proxy_port}"
-        client = connect(
+        connection = connect(
             f"wss://{address}{prefix}/chat/{self._testMethodName}?format=lines&name={name}",
             sock=self.connection(),
             ssl=self.tls,
@@ -130,7 +130,7 @@ class ProxyTest(ServerTest):
             server_hostname=HOST,
             open_timeout=SECONDS_TO_START,
         )
-        self.addCleanup(client.close)
+        client = self.enterContext(connection)
         self.assertEqual(client.recv(), f"Welcome {name} !")
         return client
 

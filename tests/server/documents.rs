@@ -73,8 +73,15 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Flags of `throng serve --help`, without dashes, with default and variable.
-fn settings_of_help() -> BTreeMap<String, (Option<String>, Option<String>)> {
+/// What a document and the help say of a setting: its default and its variable.
+#[derive(Debug, PartialEq)]
+struct Described {
+    default: Option<String>,
+    variable: Option<String>,
+}
+
+/// Flags of `throng serve --help`, without dashes.
+fn settings_of_help() -> BTreeMap<String, Described> {
     let output = Command::new(env!("CARGO_BIN_EXE_throng")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let mut entries: Vec<String> = Vec::new();
@@ -96,30 +103,30 @@ fn settings_of_help() -> BTreeMap<String, (Option<String>, Option<String>)> {
     let settings = entries.iter().map(|entry| {
         let (_, flag) = entry.split_once("--").unwrap_or_else(|| panic!("no long flag: {entry}"));
         let flag = flag.split([' ', '.', '[', '=']).next().unwrap().to_owned();
-        let variable = field(entry, "env").map(|text| text.trim_end_matches('=').to_owned());
-        (flag, (field(entry, "default"), variable))
+        let variable = field(entry, "env").map(|text| text.split('=').next().unwrap().to_owned());
+        (flag, Described { default: field(entry, "default"), variable })
     });
     settings.filter(|(flag, _)| flag != "help").collect()
 }
 
 #[test]
 fn the_settings_tables_list_every_flag_with_its_default_and_no_other() {
-    let mut documented = BTreeMap::new();
+    let mut shown = settings_of_help();
     for row in rows(&section(OPERATING, "## Settings")) {
         let Some(flag) = quoted(row[0]).find_map(|code| code.strip_prefix("--")) else {
             panic!("no flag in {row:?}")
         };
-        let default = row[1].strip_prefix('`').map(|default| default.trim_end_matches('`').to_owned());
-        let variable = (!row[0].contains("no variable"))
-            .then(|| format!("THRONG_{}", flag.replace('-', "_").to_uppercase()));
-        assert!(documented.insert(flag.to_owned(), (default, variable)).is_none(), "{flag} is listed twice");
+        let Some(Described { default, variable }) = shown.remove(flag) else {
+            panic!("--{flag} is not in the help, or is listed twice")
+        };
+        assert_eq!(variable, Some(format!("THRONG_{}", flag.replace('-', "_").to_uppercase())));
+        match quoted(row[1]).next() {
+            Some(value) => assert_eq!(default.as_deref(), Some(value), "--{flag}"),
+            // The table says in words what happens without the flag.
+            None => assert!(default.is_none_or(|default| default == row[1]), "--{flag}: {}", row[1]),
+        }
     }
-    let shown = settings_of_help();
-    let in_one_only = documented.iter().filter(|(flag, values)| shown.get(*flag) != Some(values));
-    let in_other_only = shown.iter().filter(|(flag, values)| documented.get(*flag) != Some(values));
-    let difference: Vec<_> =
-        in_one_only.map(|at| ("table", at)).chain(in_other_only.map(|at| ("help", at))).collect();
-    assert!(difference.is_empty(), "{difference:#?}");
+    assert!(shown.is_empty(), "not in OPERATING.md: {shown:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::name::{GUEST, Keys, Name};
 /// Without those that are easily taken for one another.
 const GUEST_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 const GUEST_LENGTH: usize = 4;
+const MAX_GUEST_LENGTH: usize = 8;
 
 /// The names of all who are present.
 ///
@@ -62,6 +63,15 @@ impl Names {
             }
             attempts += 1;
         }
+    }
+
+    /// Takes the name of a guest for one that had it before, so that a reconnect changes nobody's name. Returns `None` if
+    /// this server gives no such names, or somebody has it.
+    pub fn take_guest_again(&mut self, name: &str) -> Option<Box<str>> {
+        let given = name.strip_prefix(GUEST)?.as_bytes();
+        let is_possible = (GUEST_LENGTH..=MAX_GUEST_LENGTH).contains(&given.len())
+            && given.iter().all(|byte| GUEST_ALPHABET.contains(byte));
+        (is_possible && self.take_keys(&Keys::of(name))).then(|| name.into())
     }
 
     fn take_keys(&mut self, keys: &Keys) -> bool {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { joined, scripted, soon, welcome } from './scripted.js';
-import { connected, member, message, newRoom, online, say, servers, visitors, waitUntil } from './support.js';
+import { connected, inState, member, message, newRoom, online, say, servers, visitors, waitUntil } from './support.js';
 
 const visit = visitors();
 const start = servers();
@@ -55,13 +55,26 @@ test('what is wrong with a name is said, with the limit that this server has', a
   await member(page, 'x'.repeat(10));
 });
 
-test('a guest has the same messages after a reload', async () => {
-  const page = await visit(address());
+test('a guest has the same name and the same messages after a reload, and after a loss of the connection', async () => {
+  const room = address();
+  const other = await visit(room);
+  const page = await visit(room);
+  const name = await page.inputValue('#name');
+  assert.match(name, /^guest-/);
   await say(page, 'mine');
-  await message(page, 'mine');
+  await message(other, 'mine');
   await page.reload();
+  await connected(page);
+  assert.equal(await page.inputValue('#name'), name);
   await message(page, 'mine');
   assert.equal(await page.locator('#messages > .own').count(), 1);
+
+  await page.evaluate(() => dispatchEvent(new Event('pagehide')));
+  await inState(page, 'stopped');
+  await online(other, 1);
+  await page.evaluate(() => dispatchEvent(new Event('pageshow')));
+  await connected(page);
+  assert.equal(await page.inputValue('#name'), name);
   assert.equal(await page.locator('#notice').isVisible(), false);
 });
 

@@ -18,6 +18,9 @@ impl Hub {
         if entry.format == Format::Raw {
             return (Box::default(), None);
         }
+        if let Some(name) = entry.name.and_then(|wish| self.names.take_guest_again(wish)) {
+            return (name, None);
+        }
         let refusal = match entry.name.map(|wish| Name::parse(wish, self.settings.max_name)) {
             None => None,
             Some(Ok(name)) if self.names.take(&name) => return (name.shown.into(), None),

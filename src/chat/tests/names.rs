@@ -485,3 +485,19 @@ fn what_is_quoted_back_is_short() {
         code(&stage.ask_json(ann, &request));
     }
 }
+
+#[test]
+fn a_guest_that_reconnects_has_its_name_again_unless_somebody_else_has_it() {
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut names = Names::new(&mut rng);
+    let given = names.take_guest(&mut rng);
+    assert_eq!(names.take_guest_again(&given), None);
+    names.release(&given);
+    assert_eq!(names.take_guest_again(&given), Some(given.clone()));
+    assert_eq!(names.take_guest_again(&given), None);
+    for never_given in
+        ["guest-", "guest-abc", "guest-abcdefghj", "guest-ab1c", "guest-ABCD", "Guest-abcd", "abcd"]
+    {
+        assert_eq!(names.take_guest_again(never_given), None, "{never_given}");
+    }
+}

@@ -160,7 +160,6 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn of(name: &str) -> Keys {
-        let look = |name: &str| skeleton(name).collect::<String>();
         Keys { read: look(&fold(name)), seen: look(&fold(&look(name))) }
     }
 
@@ -173,7 +172,30 @@ impl Keys {
     }
 }
 
+/// The skeleton of a name.
+fn look(name: &str) -> String {
+    // Nearly all names are ASCII, of which only '%' looks like characters that are not.
+    if !name.is_ascii() || name.contains('%') {
+        return skeleton(name).collect();
+    }
+    let mut look = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '"' => look.push_str("''"),
+            '0' => look.push('O'),
+            '1' | 'I' | '|' => look.push('l'),
+            '`' => look.push('\''),
+            'm' => look.push_str("rn"),
+            c => look.push(c),
+        }
+    }
+    look
+}
+
 fn fold(name: &str) -> String {
+    if name.is_ascii() && !name.contains("  ") {
+        return name.trim().to_ascii_lowercase();
+    }
     let folded = name.nfd().default_case_fold().nfkd().default_case_fold().nfkd();
     let mut key = String::with_capacity(name.len());
     for c in folded {
@@ -186,4 +208,19 @@ fn fold(name: &str) -> String {
     }
     key.truncate(key.trim_end().len());
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_looks_and_folds_as_all_characters_do() {
+        for c in (' '..='~').map(String::from) {
+            assert_eq!(look(&c), skeleton(&c).collect::<String>(), "{c}");
+            // A character beyond ASCII takes the long way.
+            let (short, long) = (format!("a{c}b"), format!("a{c}b字"));
+            assert_eq!(fold(&short) + "字", fold(&long), "{c}");
+        }
+    }
 }

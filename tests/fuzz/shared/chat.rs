@@ -106,11 +106,11 @@ impl Stage {
 
     fn end(mut self) {
         (0..self.generations.len()).for_each(|number| self.exit(number));
-        self.audience.end();
         // Rooms end by the age of what they remember.
         while let Some(due) = self.hub.due() {
             self.now.instant = due.max(self.now.instant);
             self.hub.tick(self.now, &mut self.audience);
         }
+        self.audience.end();
     }
 }

@@ -74,7 +74,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What a document and the help say of a setting: its default and its variable.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Described {
     default: Option<String>,
     variable: Option<String>,

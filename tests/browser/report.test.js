@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 import { BINARY, CHROMIUM, CHROMIUM_FLAGS, startServer } from './support.js';
 
 const PICTURE = fileURLToPath(new URL('report.png', import.meta.url));
-const SIZE = { width: 1000, height: 760 };
+const SIZE = { width: 1000, height: 820 };
 const SCALE = 0.75;
 const LARGEST = 60 * 1024;
 
@@ -22,7 +22,7 @@ let browser;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'throng-report-'));
-  server = await startServer(process.env.THRONG_PICTURES ? 8080 : 0);
+  server = await startServer({ port: process.env.THRONG_PICTURES ? 8080 : 0 });
   browser = await chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_FLAGS, '--disable-lcd-text'] });
 });
 

@@ -300,3 +300,42 @@ fn a_bomb_costs_no_more_than_the_limit_on_messages() {
         server.assert_well();
     }
 }
+
+#[test]
+fn without_a_limit_a_message_costs_memory_by_what_it_is_and_not_by_what_it_could_be() {
+    let server = Server::start(&["--max-echo-message", "0", "--max-connections", "10"]);
+    // Blocks that are stored as they are (RFC 1951 §3.2.4). For all that their length tells they could become 30 GiB.
+    let message: Vec<u8> = (0..30u32 << 20).map(|at| (at >> 3 ^ at >> 11) as u8).collect();
+    let mut payload = Vec::with_capacity(message.len() + message.len() / 1000);
+    for block in message.chunks(0xffff) {
+        let len = block.len() as u16;
+        payload.push(0);
+        payload.extend(len.to_le_bytes());
+        payload.extend((!len).to_le_bytes());
+        payload.extend_from_slice(block);
+    }
+    payload.push(0);
+    let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);
+    raw.stream.set_read_timeout(Some(6 * PATIENCE)).unwrap();
+    raw.send(frame(FIN | COMPRESSED | BINARY, &payload));
+    let echoed = raw.frame();
+    assert!(echoed.first == FIN | BINARY && echoed.payload == message, "{} bytes", echoed.payload.len());
+    assert!(server.peak_kib() < 400 << 10, "{} KiB", server.peak_kib());
+}
+
+#[test]
+fn a_bomb_is_refused_though_messages_have_no_limit() {
+    let server = Server::start(&["--max-echo-message", "0"]);
+    let (mut raw, _) = open(&server, "/echo", CHROMES_OFFER);
+    raw.stream.set_read_timeout(Some(6 * PATIENCE)).unwrap();
+    // A block that refers to nothing before it, many times: 30 MiB that would become 30 GiB.
+    let mut block = Vec::with_capacity(4096);
+    let mut compressor = Compress::new(Compression::best(), false);
+    compressor.compress_vec(&vec![0; 1 << 20], &mut block, FlushCompress::Full).unwrap();
+    let blocks = block.repeat((30 << 20) / block.len());
+    raw.send(frame(FIN | COMPRESSED | BINARY, blocks.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap()));
+    let closed = raw.frame();
+    assert_eq!(closed.close().0, 1009);
+    assert!(server.peak_kib() < 700 << 10, "{} KiB", server.peak_kib());
+    server.assert_well();
+}

@@ -168,7 +168,7 @@ impl Inflation<'_> {
     fn feed<'p>(&mut self, mut input: &'p [u8]) -> Result<Option<&'p [u8]>, Error> {
         loop {
             if self.message.len() == self.message.capacity() {
-                self.grow();
+                self.grow()?;
             }
             let before = self.state.total_in();
             let status = self
@@ -197,14 +197,12 @@ impl Inflation<'_> {
         }
     }
 
-    /// Doubles the capacity, or, once the message is long, reserves the maximum: memory that is not touched
-    /// costs nothing. The one byte beyond the maximum detects longer messages.
-    fn grow(&mut self) {
-        let room = match self.message.len() {
-            len if len < INITIAL_CAPACITY => 2 * len + 64,
-            _ => self.max_len + 1,
-        };
-        self.message.reserve_exact(room.min(self.max_len + 1) - self.message.len());
+    /// Doubles the capacity, up to one byte beyond the maximum, which detects longer messages. So memory follows what
+    /// the message turns out to be, not what it could become. If the system has no more memory, the message is too big.
+    fn grow(&mut self) -> Result<(), Error> {
+        let len = self.message.len();
+        let capacity = (2 * len + 64).min(self.max_len.saturating_add(1));
+        self.message.try_reserve_exact(capacity - len).map_err(|_| Error::TooBig { limit: len })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The `throng` command.
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use log::LevelFilter;
 use rand::SeedableRng;
@@ -9,17 +9,17 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use throng::chat::Hub;
-use throng::config::{Cli, Command, Serve};
+use throng::config::{self, Cli, Command, Environment, Flags, Settings};
 use throng::http::Site;
 use throng::manual;
-use throng::net::{EventLoop, Exit};
+use throng::net::{self, EventLoop, Exit};
 use throng::server::Server;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| exit_with(error));
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| config::explain(error).exit());
     let command = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).into_command();
     match command {
-        Command::Serve(serve) => serve_until_ended(&serve),
+        Command::Serve(flags) => serve(&flags),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => {
             if let Err(why) = bench.check() {
@@ -37,19 +37,6 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
     }
-}
-
-/// Says what is wrong with the command line. Of an unknown command after flags of `serve` the parser says only that it
-/// cannot stand there, not which one was meant.
-fn exit_with(error: clap::Error) -> ! {
-    if error.kind() == ErrorKind::ArgumentConflict
-        && let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
-        && let Err(alone) = Cli::command().try_get_matches_from(["throng", name])
-        && alone.kind() == ErrorKind::InvalidSubcommand
-    {
-        alone.exit();
-    }
-    error.exit()
 }
 
 fn subcommand(name: &str) -> clap::Command {
@@ -71,9 +58,23 @@ fn fail(error: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve_until_ended(serve: &Serve) -> ExitCode {
-    start_logging(serve.verbose);
-    match run(serve) {
+fn serve(flags: &Flags) -> ExitCode {
+    let settings = match Settings::load(flags, &Environment::of_process()) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            let faults: String = faults.iter().map(|fault| format!("error: {fault}\n")).collect();
+            let _ = write!(io::stderr(), "{faults}\nFor more information, try 'throng serve --help'.\n");
+            return ExitCode::from(2);
+        }
+    };
+    start_logging(settings.verbosity);
+    for warning in &settings.warnings {
+        log::warn!("{warning}");
+    }
+    for note in &settings.notes {
+        log::info!("{note}");
+    }
+    match run(settings) {
         Ok(Exit::Finished) => ExitCode::SUCCESS,
         Ok(Exit::CutOff(connections)) => {
             log::warn!("{connections} connections did not end in time and were cut off");
@@ -87,17 +88,18 @@ fn serve_until_ended(serve: &Serve) -> ExitCode {
     }
 }
 
-fn run(serve: &Serve) -> Result<Exit, Box<dyn Error>> {
-    let (max_connections, max_refused) = divide_descriptors(serve.max_connections())?;
-    let site = match &serve.static_dir {
+fn run(settings: Settings) -> Result<Exit, Box<dyn Error>> {
+    let Settings { listen, static_dir, csp, net, chat, server, .. } = settings;
+    let (max_connections, max_refused) = divide_descriptors(net.max_connections)?;
+    let site = match &static_dir {
         None => Site::bundled(),
-        Some(folder) => Site::in_folder(folder, serve.csp.as_deref())
+        Some(folder) => Site::in_folder(folder, csp.as_deref())
             .map_err(|error| format!("cannot serve the page from {}: {error}", folder.display()))?,
     };
     let rng = StdRng::try_from_rng(&mut SysRng)?;
-    let hub = Hub::new(serve.chat(jiff::tz::TimeZone::system()), rng);
-    let server = Server::new(serve.server(), site, hub, jiff::Timestamp::now);
-    let event_loop = EventLoop::bind(server, &serve.listen, serve.net(max_connections, max_refused))?;
+    let server = Server::new(server, site, Hub::new(chat, rng), jiff::Timestamp::now);
+    let limits = net::Limits { max_connections, max_refused, ..net };
+    let event_loop = EventLoop::bind(server, &listen, limits)?;
     for address in event_loop.addresses()? {
         log::info!("listening on http://{address}, for at most {max_connections} connections");
     }

@@ -1,8 +1,15 @@
 //! The joint between the loop and the chat: routes a request, turns messages into what members do, and what rooms
 //! say into frames.
 
+mod host;
+mod origin;
+mod throttle;
+
+pub use host::AllowedHost;
+pub use origin::AllowedOrigin;
+
 use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId};
-use crate::http::{Site, decoded};
+use crate::http::{Site, decoded, is_healthz};
 use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
@@ -11,20 +18,24 @@ use crate::ws::{CloseCode, Message, Opcode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Instant;
+use throttle::Throttle;
 
-/// Characters of a message that are logged with `-vv`.
+/// Characters of a message or a header field that are logged.
 const LOGGED: usize = 200;
 /// The room of those who name none.
 const LOBBY: &str = "lobby";
 /// Subprotocols and the formats that they stand for.
 const SUBPROTOCOLS: [(&str, Format); 2] = [("throng.v1", Format::Json), ("chat", Format::Lines)];
 
-/// What the server does beside the limits of the loop and of chat.
+/// Settings that are limits neither of the loop nor of chat.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Origins allowed beside the server's own.
-    pub allowed_origins: Vec<Origin>,
+    /// Hosts that requests may ask for; any if there are none.
+    pub hosts: Vec<AllowedHost>,
+    /// Origins whose pages may connect, besides the server's own.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Appended to each text that is echoed.
     pub echo_suffix: String,
     /// Whether messages are compressed for those who offer to inflate them.
@@ -37,15 +48,6 @@ pub struct Settings {
     pub max_echo_message: usize,
 }
 
-/// An origin that `--allow-origin` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// `*`: all of them.
-    Any,
-    /// `scheme://host[:port]`, in lower case.
-    Is(String),
-}
-
 /// The application: chat, echo and the page.
 pub struct Server {
     settings: Settings,
@@ -55,6 +57,8 @@ pub struct Server {
     echoed: String,
     /// Sessions whose client may keep its context.
     contexts: usize,
+    refused_hosts: Throttle,
+    refused_origins: Throttle,
 }
 
 /// What is kept of a WebSocket connection.
@@ -119,26 +123,31 @@ impl<'r> Route<'r> {
 impl Server {
     /// A server that asks `clock` for the time of day.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
-        Server { settings, site, hub, clock, echoed: String::new(), contexts: 0 }
+        Server {
+            settings,
+            site,
+            hub,
+            clock,
+            echoed: String::new(),
+            contexts: 0,
+            refused_hosts: Throttle::default(),
+            refused_origins: Throttle::default(),
+        }
     }
 
     fn now(&self) -> Now {
         Now { instant: Instant::now(), time: (self.clock)() }
     }
 
-    fn answer(&self, request: &Request<'_>) -> Result<Answer<Session>, Response> {
+    fn answer(&mut self, request: &Request<'_>) -> Result<Answer<Session>, Response> {
+        self.check_host(request)?;
         let route = match request.method {
             "GET" | "HEAD" => Route::of(request),
             _ => None,
         };
         let Some(route) = route else { return Ok(Answer::Reply(self.site.answer(request))) };
         let key = handshake::check(request).map_err(|refusal| refusal.response())?;
-        if !self.allows_origin(request) {
-            return Err(Response::text(
-                403,
-                "Pages of this origin may not connect; the server's --allow-origin names those that may.",
-            ));
-        }
+        self.check_origin(request)?;
         let deflate =
             handshake::deflate(request, self.has_room_for_context()).map_err(|refusal| refusal.response())?;
         let deflate = deflate.filter(|_| self.settings.deflate);
@@ -208,27 +217,76 @@ impl Server {
         Ok((wish, chosen.map(|(name, _)| name)))
     }
 
-    /// Whether the page that makes the request may: none (not a browser), the server's own, or one that was allowed.
-    fn allows_origin(&self, request: &Request<'_>) -> bool {
-        if !request.has("origin") {
-            return true;
+    /// Refuses a request for another host than those that are allowed. So a page that has its own name resolve to this
+    /// server (DNS rebinding) gets nothing. Health checks are answered: they may know the server by its address only.
+    fn check_host(&mut self, request: &Request<'_>) -> Result<(), Response> {
+        let hosts = &self.settings.hosts;
+        let is_allowed = |host: &str| hosts.iter().any(|allowed| allowed.allows(host));
+        let host = request.host();
+        if hosts.is_empty() || host.is_none_or(is_allowed) || is_healthz(request) {
+            return Ok(());
         }
-        let (Some(origin), Some(host)) = (request.only("origin"), request.host()) else { return false };
-        let origin = origin.to_ascii_lowercase();
-        is_same_origin(&origin, &host.to_ascii_lowercase())
-            || self.settings.allowed_origins.iter().any(|allowed| match allowed {
-                Origin::Any => true,
-                Origin::Is(allowed) => *allowed == origin,
-            })
+        if let Some(others) = self.refused_hosts.admit(Instant::now()) {
+            log::warn!(
+                "refused a request for host {}{}: --host names the hosts that are allowed",
+                Sent(host),
+                Others(others)
+            );
+        }
+        Err(Response::text(
+            421,
+            "This server does not serve the host of the request; its --host can allow it.",
+        ))
+    }
+
+    /// Refuses an opening handshake by a page that is neither the server's own nor allowed.
+    fn check_origin(&mut self, request: &Request<'_>) -> Result<(), Response> {
+        let Err(origin::Refused(origin)) = origin::check(request, &self.settings.allowed_origins) else {
+            return Ok(());
+        };
+        let cure = match origin {
+            Some(origin) if origin.len() <= LOGGED && origin.parse::<AllowedOrigin>().is_ok() => {
+                format!("--allow-origin {}", origin.to_ascii_lowercase())
+            }
+            _ => "--allow-origin".to_owned(),
+        };
+        if let Some(others) = self.refused_origins.admit(Instant::now()) {
+            log::warn!(
+                "refused a page of origin {} that asked for host {}{}: {cure} allows it; if it is the server's own page \
+                 behind a proxy, have the proxy pass on the Host header",
+                Sent(origin),
+                Sent(request.host()),
+                Others(others)
+            );
+        }
+        Err(Response::text(
+            403,
+            format_args!("Pages of this origin may not connect; the server's {cure} allows them."),
+        ))
     }
 }
 
-/// Whether an origin is that of the host asked. Behind a proxy that ends TLS the scheme cannot be known, so it only
-/// tells which port may be left out.
-fn is_same_origin(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    authority.strip_suffix(port).unwrap_or(authority) == host.strip_suffix(port).unwrap_or(host)
+/// A header field's value for the log: quoted, so that it cannot forge a line, and cut.
+struct Sent<'s>(Option<&'s str>);
+
+impl fmt::Display for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(value) = self.0 else { return f.write_str("(none or several)") };
+        let end = value.char_indices().nth(LOGGED).map_or(value.len(), |(index, _)| index);
+        write!(f, "{:?}{}", &value[..end], if end < value.len() { "…" } else { "" })
+    }
+}
+
+/// How many events were not logged, if any.
+struct Others(u64);
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            count => write!(f, " ({count} more since the last such line)"),
+        }
+    }
 }
 
 impl App for Server {
@@ -377,8 +435,8 @@ fn frame<'p>(payload: Payload<'p>) -> (Opcode, &'p [u8]) {
 /// A message as it stands in the log: quoted, so that it cannot forge a line, and cut.
 struct Logged<'m>(&'m Message<'m>);
 
-impl std::fmt::Display for Logged<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Logged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let len = self.0.payload().len();
         let (kind, start): (_, Cow<'_, str>) = match self.0 {
             Message::Text(text) => {
@@ -395,17 +453,6 @@ impl std::fmt::Display for Logged<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_is_the_servers_own_whatever_the_case_and_the_schemes_port() {
-        assert!(is_same_origin("http://chat.example", "chat.example"));
-        assert!(is_same_origin("https://chat.example", "chat.example:443"));
-        assert!(is_same_origin("http://127.0.0.1:8080", "127.0.0.1:8080"));
-        assert!(is_same_origin("http://[::1]:8080", "[::1]:8080"));
-        assert!(!is_same_origin("http://chat.example:8080", "chat.example"));
-        assert!(!is_same_origin("http://evil.example", "chat.example"));
-        assert!(!is_same_origin("null", "chat.example"));
-    }
 
     #[test]
     fn a_logged_message_is_quoted_and_cut_at_200_characters() {

@@ -33,9 +33,11 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         "k" | "kib" => number.times(1 << 10),
         "m" | "mib" => number.times(1 << 20),
         "g" | "gib" => number.times(1 << 30),
+        "t" | "tib" => number.times(1 << 40),
         "kb" => return Err(ambiguous(text, &number, "KiB", 1)),
         "mb" => return Err(ambiguous(text, &number, "MiB", 2)),
         "gb" => return Err(ambiguous(text, &number, "GiB", 3)),
+        "tb" => return Err(ambiguous(text, &number, "TiB", 4)),
         _ => None,
     };
     usize::try_from(bytes.ok_or_else(advice)?)
@@ -111,6 +113,13 @@ impl Decimal {
     }
 }
 
+/// A size as [`size`] reads it: in the greatest unit of which it is a multiple.
+pub(crate) fn shown_size(bytes: usize) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
+    unit.map_or_else(|| bytes.to_string(), |(bits, unit)| format!("{}{unit}", bytes >> bits))
+}
+
 /// Digits in groups of three.
 pub(crate) fn with_commas(number: u128) -> String {
     let digits = number.to_string();
@@ -173,6 +182,13 @@ mod tests {
             assert!(fault.contains("64KiB"), "{wrong}: {fault}");
         }
         assert!(size("99999999999GiB").is_err_and(|fault| fault.contains("more than a computer")));
+    }
+
+    #[test]
+    fn a_size_is_shown_as_it_is_read() {
+        for text in ["0", "1", "500", "1KiB", "1025", "64KiB", "3MiB", "1GiB", "1TiB"] {
+            assert_eq!(size(text).map(shown_size).as_deref(), Ok(text));
+        }
     }
 
     #[test]

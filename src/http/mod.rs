@@ -70,7 +70,8 @@ impl Site {
     }
 }
 
-fn is_healthz(request: &Request<'_>) -> bool {
+/// Whether a request is for `/healthz`.
+pub fn is_healthz(request: &Request<'_>) -> bool {
     let mut segments = request.segments().map(decoded);
     segments.next() == Some(Some("healthz".into())) && segments.next().is_none()
 }

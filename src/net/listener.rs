@@ -1,29 +1,10 @@
-//! Listening sockets, and what to do when the system has no more descriptors.
+//! Accepting connections, and what to do when the system has no more descriptors.
 
 use mio::net::{TcpListener, TcpStream};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
-
-/// Beyond what Linux would grant by default; it takes the smaller of this and `net.core.somaxconn`.
-const BACKLOG: i32 = 65_535;
-
-/// Binds a listening socket. Its connections inherit `TCP_NODELAY`, which saves a system call for each.
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // So that [::]:8080 and 0.0.0.0:8080 can be given side by side.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// How an attempt to accept ended.
 pub(super) enum Accepted {
@@ -38,12 +19,20 @@ pub(super) enum Accepted {
 pub(super) fn accept(listener: &TcpListener) -> Accepted {
     loop {
         match listener.accept() {
-            Ok((stream, peer)) => return Accepted::Connection(stream, peer),
+            Ok((stream, peer)) => return Accepted::Connection(stream, canonical(peer)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Nobody,
             Err(error) if is_exhaustion(&error) => return Accepted::Exhausted,
             // The peer gave up while it waited, or the network told an old error: accept(2) says to go on.
             Err(_) => {}
         }
+    }
+}
+
+/// Of a peer that connects over IPv4 to an IPv6 socket, its IPv4 address.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), peer.port()),
+        IpAddr::V6(_) => peer,
     }
 }
 
@@ -83,7 +72,8 @@ fn open_spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-/// How many connections each address has. Loopback does not count.
+/// How many connections each client has, as far as addresses tell clients apart: by IPv4 address or by IPv6 network of
+/// 64 bits, since the smallest network that a customer gets has that many addresses. Loopback does not count.
 #[derive(Debug)]
 pub(super) struct PerAddress {
     max: usize,
@@ -98,10 +88,11 @@ impl PerAddress {
 
     /// Counts a connection; `false` if the address has as many as it may.
     pub(super) fn admit(&mut self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         if self.max == 0 || address.is_loopback() {
             return true;
         }
-        let count = self.counts.entry(address).or_default();
+        let count = self.counts.entry(network(address)).or_default();
         if *count == self.max {
             return false;
         }
@@ -111,12 +102,23 @@ impl PerAddress {
 
     /// Counts the end of an admitted connection.
     pub(super) fn release(&mut self, address: IpAddr) {
-        if let Some(count) = self.counts.get_mut(&address) {
+        let network = network(address.to_canonical());
+        if let Some(count) = self.counts.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
-                self.counts.remove(&address);
+                self.counts.remove(&network);
             }
         }
+    }
+}
+
+/// What stands for all addresses of one client. On a link each neighbour has an address in the same network.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(ip) if !ip.is_unicast_link_local() => {
+            Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        other => other,
     }
 }
 
@@ -140,6 +142,25 @@ mod tests {
             per_address.release(address);
         }
         assert!(per_address.counts.is_empty());
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address_and_ipv4_as_itself_however_it_comes() {
+        let admits = |addresses: [&str; 2]| {
+            let mut per_address = PerAddress::new(1);
+            let [first, second] = addresses.map(|address| address.parse().unwrap());
+            assert!(per_address.admit(first));
+            let admits = per_address.admit(second);
+            per_address.release(first);
+            assert!(admits || per_address.admit(second), "the place was given back");
+            admits
+        };
+        assert!(!admits(["2001:db8::1", "2001:db8::ffff:0:0:2"]));
+        assert!(admits(["2001:db8::1", "2001:db8:0:1::1"]));
+        assert!(!admits(["192.0.2.1", "::ffff:192.0.2.1"]));
+        assert!(admits(["::ffff:192.0.2.1", "::ffff:192.0.2.2"]));
+        assert!(admits(["fe80::1", "fe80::2"]), "neighbours on one link");
+        assert!(admits(["::ffff:127.0.0.1", "::ffff:127.0.0.1"]), "loopback");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! Slots are freed only when ended connections are removed, and a [`ConnId`] carries a generation, so a stale
 //! event or a late timer never affects the next connection in the same slot.
 
+mod endpoint;
 mod event_loop;
 mod group;
 mod listener;
@@ -20,6 +21,7 @@ pub mod queue;
 mod shed;
 pub mod timers;
 
+pub use endpoint::Endpoint;
 pub use event_loop::{EventLoop, Exit};
 pub use outbound::Outbound;
 pub use shed::Cause;

@@ -165,6 +165,13 @@ impl Server {
         self.status_kib("VmHWM:")
     }
 
+    /// CPU time that the server has used.
+    pub fn cpu_time(&self) -> Duration {
+        let statistics = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap();
+        let nanos = statistics.split(' ').next().unwrap().parse().unwrap();
+        Duration::from_nanos(nanos)
+    }
+
     fn status_kib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
@@ -483,6 +490,18 @@ impl Raw {
             _ => panic!("the server masked a frame"),
         };
         Frame { first: start[0], payload: self.take(len as usize) }
+    }
+
+    /// The next frame; `None` if the connection ends before one.
+    #[track_caller]
+    pub fn try_frame(&mut self) -> Option<Frame> {
+        (!self.received.is_empty() || self.read_more()).then(|| self.frame())
+    }
+
+    /// The next response; `None` if the connection ends before one.
+    #[track_caller]
+    pub fn try_reply(&mut self) -> Option<Reply> {
+        (!self.received.is_empty() || self.read_more()).then(|| self.reply())
     }
 
     /// All that comes before the server ends the connection.

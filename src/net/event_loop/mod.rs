@@ -4,7 +4,8 @@ mod accepting;
 mod input;
 mod timeouts;
 
-use super::listener::{self, PerAddress, Spare};
+use super::endpoint::{self, Endpoint};
+use super::listener::{PerAddress, Spare};
 use super::outbound::{Finish, Outbound};
 use super::{App, ConnId, Limits};
 use crate::ws::CloseCode;
@@ -76,15 +77,12 @@ struct Listener {
 
 impl<A: App> EventLoop<A> {
     /// Binds the addresses and takes over SIGINT and SIGTERM.
-    pub fn bind(app: A, addresses: &[SocketAddr], limits: Limits) -> io::Result<EventLoop<A>> {
+    pub fn bind(app: A, endpoints: &[Endpoint], limits: Limits) -> io::Result<EventLoop<A>> {
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let mut listeners = Vec::new();
-        for (index, address) in addresses.iter().enumerate() {
-            let mut socket = listener::bind(*address).map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-            })?;
+        for (index, mut socket) in endpoint::bind_all(endpoints)?.into_iter().enumerate() {
             poll.registry().register(&mut socket, Token(LISTENER - index), Interest::READABLE)?;
             listeners.push(Listener { socket, is_ready: false });
         }

@@ -23,7 +23,11 @@ impl Files {
         fs::write(path, content).unwrap();
     }
 
+    /// A server of the folder, which gets a page if it has none: it is not served without.
     pub fn serve(&self, flags: &[&str]) -> Server {
+        if !self.folder.join("index.html").exists() {
+            self.write("index.html", "the page");
+        }
         Server::start(&[&["--static-dir", self.folder.to_str().unwrap()], flags].concat())
     }
 }

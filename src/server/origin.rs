@@ -15,7 +15,7 @@ use url::{Host, Url};
 pub enum AllowedOrigin {
     /// `*`: all of them.
     Any,
-    /// As [`normal`] writes it.
+    /// In lower case, without the port of its scheme and without a slash at its end.
     Exactly(String),
     /// `https://*.example.com:8443`, with scheme, `.example.com` and `:8443` or nothing.
     Subdomains {

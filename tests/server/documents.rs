@@ -4,6 +4,8 @@ use crate::support::{Client, Raw, Server};
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use throng::config::Cli;
 
@@ -127,6 +129,53 @@ fn the_settings_tables_list_every_flag_with_its_default_and_no_other() {
         }
     }
     assert!(shown.is_empty(), "not in OPERATING.md: {shown:?}");
+}
+
+/// The text of all source files of the server.
+fn source_of_server() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut source = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true if path == root.join("bench") => {}
+                true => folders.push(path),
+                false => source += &fs::read_to_string(path).unwrap(),
+            }
+        }
+    }
+    source
+}
+
+#[test]
+fn the_log_table_quotes_lines_that_the_server_writes() {
+    let source = source_of_server();
+    let table = section(OPERATING, "## Log");
+    for line in rows(&table).iter().flat_map(|row| quoted(row[0])) {
+        // What varies is written in capitals, and what is left out as an ellipsis.
+        let is_fixed = |word: &&str| word.chars().any(char::is_lowercase);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let stretches = words.split(|word| !is_fixed(word)).map(|words| words.join(" "));
+        let stretches =
+            stretches.map(|stretch| stretch.trim_matches([':', ';', '(', ')', ',', '…', ' ']).to_owned());
+        for stretch in stretches.filter(|stretch| stretch.contains(' ')) {
+            assert!(source.contains(&stretch), "{stretch:?} of {line:?} is not in the source");
+        }
+    }
+}
+
+#[test]
+fn every_cause_that_the_log_counts_has_its_row() {
+    let source = include_str!("../../src/net/shed.rs");
+    let (_, body) = source.split_once("fn words(").unwrap();
+    let (body, _) = body.split_once("\n    }\n").unwrap();
+    let section = section(OPERATING, "## Log").join(" ");
+    for cause in body.split("Cause::").skip(1) {
+        let what = cause.split('"').nth(1).unwrap();
+        assert!(section.contains(what), "{what:?} is not in OPERATING.md");
+    }
 }
 
 #[test]
@@ -438,7 +487,7 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let anchors: BTreeMap<&str, BTreeSet<String>> = DOCUMENTS
         .into_iter()
         .map(|(name, text)| {
@@ -453,7 +502,7 @@ fn links_between_documents_lead_somewhere() {
                 continue;
             }
             let (file, heading) = link.split_once('#').map_or((link, None), |(file, at)| (file, Some(at)));
-            let folder = std::path::Path::new(name).parent().unwrap();
+            let folder = Path::new(name).parent().unwrap();
             let target = if file.is_empty() { name.into() } else { folder.join(file) };
             assert!(root.join(&target).is_file(), "{name}: there is no {link}");
             if let Some(heading) = heading {

@@ -6,6 +6,7 @@ use log::LevelFilter;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use throng::chat::Hub;
@@ -53,8 +54,9 @@ fn print(text: &[u8]) -> ExitCode {
     }
 }
 
-fn fail(error: &io::Error) -> ExitCode {
-    eprintln!("throng: {error}");
+/// Prints an error. That it cannot be printed is no other failure.
+fn fail(error: &dyn Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "throng: {error}");
     ExitCode::FAILURE
 }
 
@@ -90,7 +92,8 @@ fn serve(flags: &Flags) -> ExitCode {
 
 fn run(settings: Settings) -> Result<Exit, Box<dyn Error>> {
     let Settings { listen, static_dir, csp, net, chat, server, .. } = settings;
-    let (max_connections, max_refused) = divide_descriptors(net.max_connections)?;
+    let listeners = listen.iter().map(|endpoint| endpoint.addresses.len()).sum();
+    let (max_connections, max_refused) = divide_descriptors(net.max_connections, listeners)?;
     let site = match &static_dir {
         None => Site::bundled(),
         Some(folder) => Site::in_folder(folder, csp.as_deref())
@@ -100,19 +103,23 @@ fn run(settings: Settings) -> Result<Exit, Box<dyn Error>> {
     let server = Server::new(server, site, Hub::new(chat, rng), jiff::Timestamp::now);
     let limits = net::Limits { max_connections, max_refused, ..net };
     let event_loop = EventLoop::bind(server, &listen, limits)?;
-    for address in event_loop.addresses()? {
-        log::info!("listening on http://{address}, for at most {max_connections} connections");
+    for address in event_loop.addresses() {
+        log::info!(address:%; "listening on http://{address}, for at most {max_connections} connections");
     }
     Ok(event_loop.run()?)
 }
 
-/// Raises the file limit as far as it goes, and says how many connections it allows: those that are served, and
-/// those that are told that there is no place.
-fn divide_descriptors(wanted: usize) -> Result<(usize, usize), Box<dyn Error>> {
+/// Raises the file limit as far as it goes, and returns how many connections it allows: those that are served, and
+/// those that are answered that the server is full.
+fn divide_descriptors(wanted: usize, listeners: usize) -> Result<(usize, usize), Box<dyn Error>> {
+    /// Standard streams, the log, poll, signals, the spare, and a file of the page.
+    const OWN: usize = 11;
+    /// Most descriptors that are kept for the rest: connections refused, and files that were inherited.
+    const MAX_REST: usize = 52;
     let limit = rlimit::increase_nofile_limit(u64::MAX)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    // The loop itself needs about ten.
-    let reserved = (12 + limit / 8).min(64);
+    let rest = (limit / 8).min(MAX_REST);
+    let reserved = OWN + listeners + rest;
     let possible = limit.saturating_sub(reserved);
     if possible == 0 || wanted > possible {
         let wanted = wanted.max(1);
@@ -123,7 +130,7 @@ fn divide_descriptors(wanted: usize) -> Result<(usize, usize), Box<dyn Error>> {
         .into());
     }
     let max_connections = if wanted == 0 { possible } else { wanted };
-    Ok((max_connections, reserved / 4))
+    Ok((max_connections, (OWN + 1 + rest) / 4))
 }
 
 fn start_logging(verbose: u8) {

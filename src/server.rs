@@ -135,19 +135,20 @@ impl Server {
         }
     }
 
-    fn now(&self) -> Now {
-        Now { instant: Instant::now(), time: (self.clock)() }
+    fn now(&self, out: &Outbound) -> Now {
+        Now { instant: out.now(), time: (self.clock)() }
     }
 
-    fn answer(&mut self, request: &Request<'_>) -> Result<Answer<Session>, Response> {
-        self.check_host(request)?;
+    /// Answers a request; an error is a refusal.
+    fn answer(&mut self, request: &Request<'_>, now: Instant) -> Result<Answer<Session>, Response> {
+        self.check_host(request, now)?;
         let route = match request.method {
             "GET" | "HEAD" => Route::of(request),
             _ => None,
         };
         let Some(route) = route else { return Ok(Answer::Reply(self.site.answer(request))) };
         let key = handshake::check(request).map_err(|refusal| refusal.response())?;
-        self.check_origin(request)?;
+        self.check_origin(request, now)?;
         let deflate =
             handshake::deflate(request, self.has_room_for_context()).map_err(|refusal| refusal.response())?;
         let deflate = deflate.filter(|_| self.settings.deflate);
@@ -219,14 +220,14 @@ impl Server {
 
     /// Refuses a request for another host than those that are allowed. So a page that has its own name resolve to this
     /// server (DNS rebinding) gets nothing. Health checks are answered: they may know the server by its address only.
-    fn check_host(&mut self, request: &Request<'_>) -> Result<(), Response> {
+    fn check_host(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Response> {
         let hosts = &self.settings.hosts;
         let is_allowed = |host: &str| hosts.iter().any(|allowed| allowed.allows(host));
         let host = request.host();
         if hosts.is_empty() || host.is_none_or(is_allowed) || is_healthz(request) {
             return Ok(());
         }
-        if let Some(others) = self.refused_hosts.admit(Instant::now()) {
+        if let Some(others) = self.refused_hosts.admit(now) {
             log::warn!(
                 "refused a request for host {}{}: --host names the hosts that are allowed",
                 Sent(host),
@@ -240,7 +241,7 @@ impl Server {
     }
 
     /// Refuses an opening handshake by a page that is neither the server's own nor allowed.
-    fn check_origin(&mut self, request: &Request<'_>) -> Result<(), Response> {
+    fn check_origin(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Response> {
         let Err(origin::Refused(origin)) = origin::check(request, &self.settings.allowed_origins) else {
             return Ok(());
         };
@@ -250,7 +251,7 @@ impl Server {
             }
             _ => "--allow-origin".to_owned(),
         };
-        if let Some(others) = self.refused_origins.admit(Instant::now()) {
+        if let Some(others) = self.refused_origins.admit(now) {
             log::warn!(
                 "refused a page of origin {} that asked for host {}{}: {cure} allows it; if it is the server's own page \
                  behind a proxy, have the proxy pass on the Host header",
@@ -289,16 +290,29 @@ impl fmt::Display for Others {
     }
 }
 
+/// What the log says about a handshake that is refused.
+fn refused_handshake(request: &Request<'_>, response: &Response) -> String {
+    let why = response.line();
+    format!("refused a WebSocket handshake with {}: {why} (path {:?})", response.status, request.path())
+}
+
 impl App for Server {
     type Session = Session;
 
-    fn on_request(&mut self, conn: ConnId, request: &Request<'_>) -> Answer<Session> {
-        let answer = self.answer(request).unwrap_or_else(Answer::Reply);
+    fn on_request(&mut self, conn: ConnId, request: &Request<'_>, out: &mut Outbound) -> Answer<Session> {
+        let answer = self.answer(request, out.now()).unwrap_or_else(|response| {
+            // Refused hosts and origins have lines of their own.
+            if !matches!(response.status, 403 | 421) {
+                out.count_shed_with(Cause::Handshake, || refused_handshake(request, &response));
+            }
+            Answer::Reply(response)
+        });
         let status = match &answer {
             Answer::Upgrade { .. } => 101,
             Answer::Reply(response) => response.status,
         };
-        log::debug!("{conn}: {} {:?} → {status}", request.method, request.target);
+        // Without the query, which may hold a secret.
+        log::debug!(connection = conn.generation, status; "{conn}: {} {:?} → {status}", request.method, request.path());
         match answer {
             Answer::Reply(response) => Answer::Reply(self.dated(response)),
             upgrade => upgrade,
@@ -320,18 +334,18 @@ impl App for Server {
             greet_with_uid: wish.greet_with_uid,
             resume: wish.resume.as_ref().map(|(since, epoch)| Resume { since: *since, epoch }),
         };
-        self.hub.enter(client(conn), &entry, self.now(), &mut Frames(out));
+        self.hub.enter(client(conn), &entry, self.now(out), &mut Frames(out));
     }
 
     fn on_message(&mut self, conn: ConnId, session: &mut Session, message: &Message<'_>, out: &mut Outbound) {
-        log::trace!("{conn}: {}", Logged(message));
+        log::trace!(connection = conn.generation; "{conn}: {}", Logged(message));
         match session.purpose {
             Purpose::Chat => {
                 let payload = match message {
                     Message::Text(text) => Payload::Text(text),
                     Message::Binary(bytes) => Payload::Binary(bytes),
                 };
-                self.hub.receive(client(conn), payload, self.now(), &mut Frames(out));
+                self.hub.receive(client(conn), payload, self.now(out), &mut Frames(out));
             }
             Purpose::Echo => match message {
                 Message::Text(text) if !self.settings.echo_suffix.is_empty() => {
@@ -354,7 +368,7 @@ impl App for Server {
     fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound) {
         self.contexts -= usize::from(session.keeps_context);
         if let Purpose::Chat = session.purpose {
-            self.hub.exit(client(conn), self.now(), &mut Frames(out));
+            self.hub.exit(client(conn), self.now(out), &mut Frames(out));
         }
     }
 
@@ -362,9 +376,8 @@ impl App for Server {
         self.hub.due()
     }
 
-    fn on_due(&mut self, now: Instant, out: &mut Outbound) {
-        let now = Now { instant: now, time: (self.clock)() };
-        self.hub.tick(now, &mut Frames(out));
+    fn on_due(&mut self, out: &mut Outbound) {
+        self.hub.tick(self.now(out), &mut Frames(out));
     }
 }
 

@@ -11,20 +11,19 @@ pub(super) enum Accepted {
     Connection(TcpStream, SocketAddr),
     /// Nobody waits.
     Nobody,
-    /// The system has no descriptor or memory left for another.
-    Exhausted,
+    /// The connection that was first in line has failed; the next may be accepted.
+    Aborted(io::Error),
+    /// The next attempt would fail, too.
+    Failed(io::Error),
 }
 
 /// Accepts one connection.
 pub(super) fn accept(listener: &TcpListener) -> Accepted {
-    loop {
-        match listener.accept() {
-            Ok((stream, peer)) => return Accepted::Connection(stream, canonical(peer)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Nobody,
-            Err(error) if is_exhaustion(&error) => return Accepted::Exhausted,
-            // The peer gave up while it waited, or the network told an old error: accept(2) says to go on.
-            Err(_) => {}
-        }
+    match listener.accept() {
+        Ok((stream, peer)) => Accepted::Connection(stream, canonical(peer)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
+        Err(error) if is_of_connection(&error) => Accepted::Aborted(error),
+        Err(error) => Accepted::Failed(error),
     }
 }
 
@@ -36,11 +35,44 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS)) || error.kind() == ErrorKind::OutOfMemory
+/// Whether accept(2) lists an error as one of the connection that was first in line. Any other may last, and the
+/// connection stays in line.
+fn is_of_connection(error: &io::Error) -> bool {
+    #[cfg(target_os = "linux")]
+    const NO_NETWORK: i32 = libc::ENONET;
+    #[cfg(not(target_os = "linux"))]
+    const NO_NETWORK: i32 = libc::ENETDOWN;
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EINTR
+                | libc::ENETDOWN
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | NO_NETWORK
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+        )
+    )
+}
+
+/// Whether no descriptor is left, in this process or in the whole system.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// What an operator can do about an error of accept, if that is known; ends with `; `.
+pub(super) fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => "raise the file limit (ulimit -n) or lower --max-connections; ",
+        Some(libc::ENFILE) => "raise the system's limit of open files (fs.file-max); ",
+        Some(libc::ENOBUFS | libc::ENOMEM) => "the system is short of memory for sockets; ",
+        Some(libc::EPERM | libc::EACCES) => "look for a firewall or a security policy that forbids it; ",
+        _ => "",
+    }
 }
 
 /// A descriptor kept back, so that when none is left a peer can still be told so.
@@ -58,7 +90,7 @@ impl Spare {
         drop(self.0.take());
         match accept(listener) {
             Accepted::Connection(stream, _) => Some(stream),
-            Accepted::Nobody | Accepted::Exhausted => None,
+            Accepted::Nobody | Accepted::Aborted(_) | Accepted::Failed(_) => None,
         }
     }
 
@@ -164,8 +196,40 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_that_run_out_are_told_from_a_peer_that_gave_up() {
-        assert!(is_exhaustion(&io::Error::from_raw_os_error(24)));
-        assert!(!is_exhaustion(&io::Error::from_raw_os_error(103)));
+    fn only_errors_of_one_connection_are_skipped() {
+        let of_connection = [
+            libc::ECONNABORTED,
+            libc::EINTR,
+            libc::ENETDOWN,
+            libc::EPROTO,
+            libc::ENOPROTOOPT,
+            libc::EHOSTDOWN,
+            libc::EHOSTUNREACH,
+            libc::EOPNOTSUPP,
+            libc::ENETUNREACH,
+        ];
+        for code in of_connection {
+            assert!(is_of_connection(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        let lasting = [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EPERM,
+            libc::EACCES,
+            libc::EBADF,
+            libc::EINVAL,
+            libc::ENOTSOCK,
+            libc::EFAULT,
+            libc::ENOSYS,
+            libc::EIO,
+            0,
+            100_000,
+        ];
+        for code in lasting {
+            assert!(!is_of_connection(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(!is_of_connection(&io::Error::other("without a number")));
     }
 }

@@ -5,7 +5,7 @@
 //! connection can therefore write to the output of any connection.
 //!
 //! One iteration of the loop, a tick, runs these steps: poll, read and handle input, expire timers, remove
-//! ended connections, accept new ones, report connections that have caught up, flush, log what was shed.
+//! ended connections, accept new ones, report connections that have caught up, flush, log.
 //! Removing comes before accepting, so that freed places can be reused at once. Handlers only enqueue output.
 //! Slots are freed only when ended connections are removed, and a [`ConnId`] carries a generation, so a stale
 //! event or a late timer never affects the next connection in the same slot.
@@ -75,8 +75,13 @@ pub trait App {
     /// The application's state of one WebSocket connection.
     type Session;
 
-    /// Answers the head of an HTTP request.
-    fn on_request(&mut self, conn: ConnId, request: &Request<'_>) -> Answer<Self::Session>;
+    /// Answers the head of an HTTP request. Nothing can be sent to the connection yet.
+    fn on_request(
+        &mut self,
+        conn: ConnId,
+        request: &Request<'_>,
+        out: &mut Outbound,
+    ) -> Answer<Self::Session>;
     /// Answers a request on a connection that exceeds a limit on connections, such as a health check. `None` refuses it.
     fn on_refused(&mut self, request: &Request<'_>) -> Option<Response>;
     /// Called when a connection was upgraded. Messages sent here follow the handshake response.
@@ -105,7 +110,7 @@ pub trait App {
     /// Returns the time at which [`App::on_due`] is to be called.
     fn due(&self) -> Option<Instant>;
     /// Called when the time returned by [`App::due`] is reached.
-    fn on_due(&mut self, now: Instant, out: &mut Outbound);
+    fn on_due(&mut self, out: &mut Outbound);
 }
 
 /// The answer to the head of a request.

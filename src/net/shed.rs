@@ -1,10 +1,10 @@
-//! What the server does not carry, counted by cause: connections that it refuses or ends and messages that it leaves
-//! out, since a limit says so. Each cause is told in the log at most once a second, with how many there were since.
+//! What the server refuses, closes or leaves out, counted by cause. The log reports each cause at most once a second, with
+//! how often it occurred and what the operator can do, so that no peer can flood the log.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A cause is told again after this, at the earliest.
+/// A cause is logged again after this, at the earliest.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a connection or a message was not carried.
@@ -24,10 +24,18 @@ pub enum Cause {
     PerAddress,
     /// A connection was refused: the system has no descriptors left.
     Descriptors,
+    /// A connection was dropped: the system cannot watch another one.
+    Unwatched,
     /// A connection was dropped: it had been longest at its handshake, and there were too many at it.
     Handshakes,
     /// A request head was not complete in time.
     HeadTimeout,
+    /// A request was refused: its head is malformed.
+    Malformed,
+    /// A request was refused: its head is too large.
+    HeadTooLarge,
+    /// A WebSocket handshake was refused.
+    Handshake,
     /// A message was not complete in time.
     MessageTimeout,
     /// A ping was not answered in time.
@@ -43,7 +51,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Cause; 15] = [
+    const ALL: [Cause; 19] = [
         Cause::QueueFull,
         Cause::HighWater,
         Cause::Stalled,
@@ -51,8 +59,12 @@ impl Cause {
         Cause::Connections,
         Cause::PerAddress,
         Cause::Descriptors,
+        Cause::Unwatched,
         Cause::Handshakes,
         Cause::HeadTimeout,
+        Cause::Malformed,
+        Cause::HeadTooLarge,
+        Cause::Handshake,
         Cause::MessageTimeout,
         Cause::PongTimeout,
         Cause::CloseTimeout,
@@ -61,27 +73,42 @@ impl Cause {
         Cause::RateClosed,
     ];
 
-    /// What was shed, and by which limit.
+    /// What was refused, closed or left out, and which setting decides about it.
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Cause::QueueFull => ("slow readers closed", "--max-queue"),
-            Cause::HighWater => ("slow readers closed", "--high-water-timeout"),
-            Cause::Stalled => ("slow readers closed", "--stall-timeout"),
+            Cause::QueueFull => {
+                ("slow readers closed", "queue above --max-queue; --slow drop leaves messages out instead")
+            }
+            Cause::HighWater => {
+                ("slow readers closed", "queue above --high-water for longer than --high-water-timeout")
+            }
+            Cause::Stalled => ("slow readers closed", "nothing read for --stall-timeout"),
             Cause::LeftOut => ("messages left out for slow readers", "--slow drop"),
             Cause::Connections => ("connections refused with 503", "--max-connections"),
             Cause::PerAddress => ("connections refused with 429", "--max-per-address"),
-            Cause::Descriptors => ("connections refused with 503", "no descriptors left"),
+            Cause::Descriptors => (
+                "connections refused with 503",
+                "no descriptors left; raise ulimit -n or lower --max-connections",
+            ),
+            Cause::Unwatched => {
+                ("connections dropped", "the system cannot watch more; lower --max-connections")
+            }
             Cause::Handshakes => ("unfinished handshakes dropped", "--max-handshakes"),
-            Cause::HeadTimeout => ("requests late", "--head-timeout"),
-            Cause::MessageTimeout => ("messages late", "--message-timeout"),
-            Cause::PongTimeout => ("pings unanswered", "--pong-timeout"),
-            Cause::CloseTimeout => ("closings cut off", "--close-timeout"),
+            Cause::HeadTimeout => ("requests refused with 408", "head not complete within --head-timeout"),
+            Cause::Malformed => ("malformed requests refused", "not valid HTTP/1.1"),
+            Cause::HeadTooLarge => ("requests refused", "--max-request-line, --max-head, --max-headers"),
+            Cause::Handshake => ("WebSocket handshakes refused", "not valid by RFC 6455"),
+            Cause::MessageTimeout => ("connections closed", "message not complete within --message-timeout"),
+            Cause::PongTimeout => ("connections closed", "ping not answered within --pong-timeout"),
+            Cause::CloseTimeout => {
+                ("connections cut off", "closing handshake not complete within --close-timeout")
+            }
             Cause::LostContext => (
                 "connections closed whose compressed messages refer to earlier ones",
                 "--deflate-contexts 1MiB lets such clients do so",
             ),
             Cause::Rate => ("messages refused", "--rate"),
-            Cause::RateClosed => ("connections closed", "--rate"),
+            Cause::RateClosed => ("connections closed", "more messages than --rate"),
         }
     }
 
@@ -94,67 +121,96 @@ impl Cause {
     }
 }
 
-/// How often each cause was met, and what of that has been told.
+/// How often each cause occurred, and what of that has been logged.
 #[derive(Debug, Default)]
 pub(super) struct Shed {
     tallies: [Tally; Cause::ALL.len()],
-    /// Whether there may be some of which the log does not know.
-    is_untold: bool,
+    /// Whether there may be some that the log does not have.
+    has_unlogged: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Tally {
     total: u64,
-    told: u64,
-    told_at: Option<Instant>,
+    logged: u64,
+    logged_at: Option<Instant>,
+    /// What happened the first time since.
+    example: Option<String>,
+}
+
+/// What is to be logged of a cause.
+#[derive(Debug, PartialEq, Eq)]
+struct Report {
+    cause: Cause,
+    count: u64,
+    example: Option<String>,
 }
 
 impl Shed {
     pub(super) fn count(&mut self, cause: Cause, times: usize) {
         self.tallies[cause as usize].total += times as u64;
-        self.is_untold = true;
+        self.has_unlogged = true;
     }
 
-    /// When a cause may be told of which the log does not know all.
+    /// The same with a sentence about it. The log takes one of them at a time, and only that is made.
+    pub(super) fn count_with(&mut self, cause: Cause, example: impl FnOnce() -> String) {
+        self.count(cause, 1);
+        self.tallies[cause as usize].example.get_or_insert_with(example);
+    }
+
+    /// When a cause may be logged again that has occurred since.
     pub(super) fn due(&self) -> Option<Instant> {
-        if !self.is_untold {
+        if !self.has_unlogged {
             return None;
         }
         self.tallies.iter().filter_map(Tally::due).min()
     }
 
-    /// Tells what may be told. To be called when a tick ends, since a cause that was never told is due at once.
-    pub(super) fn tell(&mut self, now: Instant) {
-        for (cause, times) in self.take_due(now) {
-            let (what, limit) = cause.words();
-            log::log!(cause.level(), "{what}: {times} ({limit})");
+    /// Logs what may be logged. To be called when a tick ends, since a cause that was never logged is due at once.
+    pub(super) fn log_due(&mut self, now: Instant) {
+        for report in self.take_due(now) {
+            let (_, setting) = report.cause.words();
+            log::log!(report.cause.level(), count = report.count, setting = setting; "{report}");
         }
     }
 
-    /// Tells all there ever was, if there was any.
-    pub(super) fn tell_total(&self) {
+    /// Logs how often each cause occurred since the start.
+    pub(super) fn log_totals(&self) {
         if self.tallies.iter().any(|tally| tally.total > 0) {
-            log::info!("shed in all: {self}");
+            log::info!("totals: {self}");
         }
     }
 
-    fn take_due(&mut self, now: Instant) -> Vec<(Cause, u64)> {
-        if !std::mem::take(&mut self.is_untold) {
+    fn take_due(&mut self, now: Instant) -> Vec<Report> {
+        if !std::mem::take(&mut self.has_unlogged) {
             return Vec::new();
         }
         let mut due = Vec::new();
         for (cause, tally) in Cause::ALL.into_iter().zip(&mut self.tallies) {
-            if tally.total == tally.told {
+            if tally.total == tally.logged {
                 continue;
             }
             if tally.due().is_some_and(|due| now < due) {
-                self.is_untold = true;
+                self.has_unlogged = true;
                 continue;
             }
-            due.push((cause, tally.total - tally.told));
-            *tally = Tally { told: tally.total, told_at: Some(now), ..*tally };
+            due.push(Report { cause, count: tally.total - tally.logged, example: tally.example.take() });
+            tally.logged = tally.total;
+            tally.logged_at = Some(now);
         }
         due
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { cause, count, example } = self;
+        let (what, setting) = cause.words();
+        match example {
+            None => write!(f, "{what}: {count} ({setting})"),
+            Some(example) if *count == 1 => f.write_str(example),
+            Some(example) => write!(f, "{example} ({what} since the last report: {count})"),
+        }
     }
 }
 
@@ -164,8 +220,8 @@ impl fmt::Display for Shed {
         let mut separator = "";
         for (cause, tally) in Cause::ALL.into_iter().zip(&self.tallies) {
             if tally.total > 0 {
-                let (what, limit) = cause.words();
-                write!(f, "{separator}{what}: {} ({limit})", tally.total)?;
+                let (what, setting) = cause.words();
+                write!(f, "{separator}{what}: {} ({setting})", tally.total)?;
                 separator = ", ";
             }
         }
@@ -174,9 +230,9 @@ impl fmt::Display for Shed {
 }
 
 impl Tally {
-    /// `None` if all was told, or nothing ever was.
+    /// `None` if all was logged, or nothing ever was.
     fn due(&self) -> Option<Instant> {
-        self.told_at.filter(|_| self.total > self.told).map(|at| at + INTERVAL)
+        self.logged_at.filter(|_| self.total > self.logged).map(|at| at + INTERVAL)
     }
 }
 
@@ -184,42 +240,66 @@ impl Tally {
 mod tests {
     use super::*;
 
+    fn report(cause: Cause, count: u64) -> Report {
+        Report { cause, count, example: None }
+    }
+
     #[test]
-    fn a_cause_is_told_at_once_and_then_once_a_second_with_all_that_came_meanwhile() {
+    fn a_cause_is_logged_at_once_and_then_once_a_second_with_how_often_it_occurred() {
         let start = Instant::now();
         let mut shed = Shed::default();
         assert_eq!((shed.due(), shed.take_due(start)), (None, vec![]));
         shed.count(Cause::QueueFull, 1);
         shed.count(Cause::QueueFull, 2);
-        assert_eq!(shed.take_due(start), [(Cause::QueueFull, 3)]);
+        assert_eq!(shed.take_due(start), [report(Cause::QueueFull, 3)]);
         assert_eq!((shed.due(), shed.take_due(start)), (None, vec![]));
 
         shed.count(Cause::QueueFull, 4);
         shed.count(Cause::Rate, 1);
-        assert_eq!(shed.take_due(start + INTERVAL / 2), [(Cause::Rate, 1)], "each has a second of its own");
-        assert_eq!(shed.due(), Some(start + INTERVAL), "what is not told is not lost");
+        let half = start + INTERVAL / 2;
+        assert_eq!(shed.take_due(half), [report(Cause::Rate, 1)], "each has a second of its own");
+        assert_eq!(shed.due(), Some(start + INTERVAL), "what is not logged is not lost");
         assert_eq!(shed.take_due(start + INTERVAL - Duration::from_nanos(1)), []);
         shed.count(Cause::QueueFull, 1);
-        assert_eq!(shed.take_due(start + INTERVAL), [(Cause::QueueFull, 5)]);
+        assert_eq!(shed.take_due(start + INTERVAL), [report(Cause::QueueFull, 5)]);
         assert_eq!(shed.due(), None, "nothing wakes up while nothing happens");
         shed.count(Cause::Rate, 1);
-        assert_eq!(shed.take_due(start + 9 * INTERVAL), [(Cause::Rate, 1)]);
+        assert_eq!(shed.take_due(start + 9 * INTERVAL), [report(Cause::Rate, 1)]);
     }
 
     #[test]
-    fn the_total_names_the_causes_there_were() {
+    fn an_example_is_made_once_a_report() {
+        let start = Instant::now();
+        let mut shed = Shed::default();
+        shed.count_with(Cause::Handshake, || "refused a".to_owned());
+        let reports = shed.take_due(start);
+        assert_eq!(reports.iter().map(ToString::to_string).collect::<Vec<_>>(), ["refused a"]);
+        shed.count_with(Cause::Handshake, || "refused b".to_owned());
+        for _ in 0..3 {
+            shed.count_with(Cause::Handshake, || unreachable!("nobody will read it"));
+        }
+        let reports = shed.take_due(start + INTERVAL);
+        assert_eq!(
+            reports[0].to_string(),
+            "refused b (WebSocket handshakes refused since the last report: 4)"
+        );
+    }
+
+    #[test]
+    fn the_totals_name_the_causes_there_were() {
         let mut shed = Shed::default();
         assert_eq!(shed.to_string(), "");
         for (index, cause) in Cause::ALL.into_iter().enumerate() {
             assert_eq!(cause as usize, index);
         }
         shed.count(Cause::LeftOut, 12);
-        shed.count(Cause::QueueFull, 1);
+        shed.count(Cause::Stalled, 1);
         shed.take_due(Instant::now());
-        shed.count(Cause::QueueFull, 1);
+        shed.count(Cause::Stalled, 1);
         assert_eq!(
             shed.to_string(),
-            "slow readers closed: 2 (--max-queue), messages left out for slow readers: 12 (--slow drop)"
+            "slow readers closed: 2 (nothing read for --stall-timeout), messages left out for slow readers: 12 \
+             (--slow drop)"
         );
     }
 }

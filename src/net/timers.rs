@@ -124,6 +124,11 @@ impl Fifo {
         Some(slot)
     }
 
+    /// Lets all that are running fall due that much later.
+    pub fn extend(&mut self, time: Duration) {
+        self.origin += time;
+    }
+
     fn micros(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.origin).as_micros() as u64
     }
@@ -169,6 +174,19 @@ mod tests {
         assert_eq!(fifo.running(), 3);
         assert_eq!(drain(&mut fifo, origin + SECOND), [1, 3]);
         assert_eq!(drain(&mut fifo, origin + 2 * SECOND), [0]);
+    }
+
+    #[test]
+    fn extended_timeouts_expire_later_in_the_same_order() {
+        let origin = Instant::now();
+        let mut fifo = Fifo::new(10 * SECOND, origin);
+        fifo.start(0, origin);
+        fifo.start(1, origin + SECOND);
+        fifo.extend(60 * SECOND);
+        assert_eq!(fifo.due(), Some(origin + 70 * SECOND));
+        fifo.start(2, origin + 62 * SECOND);
+        assert_eq!(drain(&mut fifo, origin + 71 * SECOND), [0, 1]);
+        assert_eq!(fifo.due(), Some(origin + 72 * SECOND));
     }
 
     #[test]

@@ -16,3 +16,4 @@ mod process;
 mod random_settings;
 mod slow;
 mod strictness;
+mod time;

@@ -23,7 +23,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn a_signal_closes_every_connection_with_1001_and_ends_the_process_well() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let mut server = Server::start(&[]);
         let mut chat = server.ws("/chat");
         let mut echo = server.ws("/echo");
@@ -49,6 +49,30 @@ fn a_second_signal_ends_the_process_at_once() {
     assert_eq!(raw.frame().close().0, 1001);
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(128 + 15));
+}
+
+#[test]
+fn the_second_hangup_of_a_terminal_that_is_closed_ends_nothing_at_once() {
+    let mut server = Server::start(&["--shutdown-timeout", "5m", "--close-timeout", "5m"]);
+    let mut raw = server.open("/echo");
+    server.signal("HUP");
+    assert_eq!(raw.frame().close().0, 1001);
+    server.signal("HUP");
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(128 + 2));
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_start_is_ignored() {
+    let mut command = Command::new("nohup");
+    command.args([env!("CARGO_BIN_EXE_throng"), "serve", "--listen", "127.0.0.1:0"]);
+    let mut server = Server::launch(command, 1);
+    let mut member = server.ws("/chat");
+    server.signal("HUP");
+    server.assert_well();
+    server.signal("TERM");
+    assert_eq!(member.closed_with().0, 1001);
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]
@@ -108,6 +132,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
         ("presence-limit", "100"),
         ("coalesce", "5ms"),
         ("shutdown-timeout", "5s"),
+        ("log-format", "text"),
     ];
     for (flag, default) in table {
         let start = help.find(&format!("--{flag} <")).unwrap_or_else(|| panic!("no --{flag}:\n{help}"));
@@ -138,6 +163,7 @@ fn a_wrong_value_is_told_in_one_sentence_that_names_the_setting() {
         ("--allow-origin", "THRONG_ALLOW_ORIGIN", "example.test"),
         ("--rate", "THRONG_RATE", "-1"),
         ("--slow", "THRONG_SLOW", "wait"),
+        ("--log-format", "THRONG_LOG_FORMAT", "xml"),
     ];
     for (flag, variable, value) in table {
         let argument = format!("{flag}={value}");
@@ -353,7 +379,7 @@ fn under_a_small_file_limit_everybody_is_served_or_told_that_there_is_no_place()
     let served = served.count();
     assert!(served >= 20, "only {served} are served");
     server.wait_for_log(&format!("at most {served} connections"));
-    assert!(!server.log().contains("no descriptors are left"), "some are kept back to refuse with");
+    assert!(!server.log().contains("cannot accept connections"), "some are kept back to refuse with");
     drop(kept);
     assert_serves_again(&server);
 }
@@ -385,7 +411,7 @@ fn what_is_refused_is_logged_by_cause_and_counted_in_all() {
     server.signal("TERM");
     member.closed_with();
     assert_eq!(server.wait().code(), Some(0));
-    let total = server.wait_for_log("shed in all: ");
+    let total = server.wait_for_log("totals: ");
     assert!(
         total.ends_with("connections refused with 503: 3 (--max-connections), messages refused: 1 (--rate)"),
         "{total}"
@@ -400,7 +426,8 @@ fn without_descriptors_the_server_refuses_and_goes_on_when_some_are_freed() {
     assert!(Command::new("prlimit").args(["--pid", &pid, "--nofile=40:40"]).status().unwrap().success());
     let mut waiting: Vec<Raw> = (0..40).map(|_| server.send(handshake("/echo"))).collect();
     // Nobody has left yet, so all descriptors are in use sooner or later.
-    server.wait_for_log("no descriptors are left");
+    let line = server.wait_for_log("cannot accept connections on 127.0.0.1:");
+    assert!(line.contains("ulimit -n") && line.contains("--max-connections"), "{line}");
     // One after the other: who is refused leaves, and makes room for the next to be told.
     let (mut open, mut refused) = (Vec::new(), 0);
     for mut raw in waiting.drain(..) {
@@ -420,6 +447,21 @@ fn without_descriptors_the_server_refuses_and_goes_on_when_some_are_freed() {
     }
     drop(open);
     assert_serves_again(&server);
+    server.wait_for_log("accepting connections on 127.0.0.1:");
+}
+
+#[test]
+fn descriptors_of_all_listeners_are_left_for_them() {
+    // As many listeners as the rest of the limit of files has connections.
+    let listen = (1..=40).map(|last| format!("127.0.0.{last}:0")).collect::<Vec<_>>().join(",");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 100; exec \"$0\" serve --listen \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_throng")).arg(listen);
+    let server = Server::launch(command, 40);
+    let mut kept: Vec<Raw> = (0..100).map(|_| server.send(handshake("/echo"))).collect();
+    let served = kept.iter_mut().map(Raw::reply).filter(|reply| reply.status == 101).count();
+    server.wait_for_log(&format!("at most {served} connections"));
+    assert!(!server.log().contains("cannot accept connections"), "{}", server.log());
 }
 
 fn assert_serves_again(server: &Server) {

@@ -13,41 +13,38 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
 
 /// Connections accepted in one tick, before those that are there have their turn.
 const ACCEPT_BUDGET: usize = 128;
-/// After descriptors ran out, accepting is tried again when one is freed, or after this.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 impl<A: App> EventLoop<A> {
     pub(super) fn accept(&mut self) {
-        if self.accept_paused_until.is_some_and(|until| self.now < until) {
-            return;
-        }
-        self.accept_paused_until = None;
         for index in 0..self.listeners.len() {
+            self.listeners[index].resume_if_due(self.now);
+            let mut aborted = 0;
             for _ in 0..ACCEPT_BUDGET {
                 let listener = &mut self.listeners[index];
-                if !listener.is_ready {
+                if !listener.may_accept() {
                     break;
                 }
                 match listener::accept(&listener.socket) {
                     Accepted::Connection(stream, peer) => self.admit(stream, peer),
-                    Accepted::Nobody => {
-                        listener.is_ready = false;
-                        self.is_exhausted = false;
+                    Accepted::Nobody => listener.recover(self.now),
+                    Accepted::Aborted(error) => {
+                        aborted += 1;
+                        if aborted == ACCEPT_BUDGET {
+                            listener.fail(&error, self.now);
+                        }
                     }
-                    Accepted::Exhausted => {
-                        if let Some(stream) = self.spare.accept_one(&listener.socket) {
-                            self.refuse_at_once(stream, Cause::Descriptors);
+                    Accepted::Failed(error) => {
+                        listener.fail(&error, self.now);
+                        if listener::is_out_of_descriptors(&error) {
+                            let accepted = self.spare.accept_one(&listener.socket);
+                            if let Some(stream) = accepted {
+                                self.refuse_at_once(stream, Cause::Descriptors);
+                            }
+                            self.spare.renew();
                         }
-                        self.spare.renew();
-                        self.accept_paused_until = Some(self.now + ACCEPT_PAUSE);
-                        if !std::mem::replace(&mut self.is_exhausted, true) {
-                            log::warn!("no descriptors are left: new connections wait until one is freed");
-                        }
-                        return;
                     }
                 }
             }
@@ -83,12 +80,13 @@ impl<A: App> EventLoop<A> {
             is_hung_up: false,
             refused,
         });
-        log::debug!("{conn}: connected from {peer}");
+        log::debug!(connection = conn.generation; "{conn}: connected from {peer}");
         if let Some(stream) = self.outbound.transport(conn) {
             let token = Token((conn.generation as usize) << 32 | slot);
             let both = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) = self.poll.registry().register(stream, token, both) {
-                log::warn!("{peer}: cannot be polled: {error}");
+                let what = || format!("the system cannot watch a connection from {}: {error}", peer.ip());
+                self.outbound.shed.count_with(Cause::Unwatched, what);
                 self.outbound.kill(conn);
             }
         }

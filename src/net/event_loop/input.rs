@@ -5,7 +5,7 @@ use super::super::shed::Cause;
 use super::super::{Answer, App, ConnId};
 use super::timeouts::Timers;
 use super::{EventLoop, RECEIVE_BUFFER};
-use crate::ws::head::{HeadScan, Request, Response};
+use crate::ws::head::{HeadError, HeadScan, Request, Response};
 use crate::ws::{Error, Event, Form, Protocol, Role};
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
@@ -91,6 +91,7 @@ impl<A: App> EventLoop<A> {
         }
         if self.outbound.has_large_batch() {
             self.outbound.flush();
+            self.stop_closed();
         }
     }
 
@@ -147,7 +148,7 @@ impl<A: App> EventLoop<A> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    log::debug!("{conn}: {error}");
+                    log::debug!(connection = conn.generation; "{conn}: {error}");
                     self.outbound.kill(conn);
                     break;
                 }
@@ -224,7 +225,7 @@ impl<A: App> EventLoop<A> {
                 None
             }
             Err(error) => {
-                self.refuse(conn, &error.response());
+                self.refuse_head(conn, &error);
                 None
             }
         }
@@ -236,10 +237,11 @@ impl<A: App> EventLoop<A> {
         }
         let answer = Request::parse(head, &self.limits.head, |request| {
             let keeps_alive = request.keeps_alive() && !request.has_body();
-            (self.app.on_request(conn, request), request.method == "HEAD", keeps_alive)
+            let answer = self.app.on_request(conn, request, &mut self.outbound);
+            (answer, request.method == "HEAD", keeps_alive)
         });
         match answer {
-            Err(error) => self.refuse(conn, &error.response()),
+            Err(error) => self.refuse_head(conn, &error),
             Ok((Answer::Reply(response), head_only, keeps_alive)) => {
                 self.reply(conn, &response, head_only, keeps_alive)
             }
@@ -273,9 +275,25 @@ impl<A: App> EventLoop<A> {
         }
     }
 
+    /// Answers a head that breaks the rules of HTTP or a limit, and ends the connection.
+    fn refuse_head(&mut self, conn: ConnId, error: &HeadError) {
+        let (cause, setting) = match error {
+            HeadError::Malformed(_) => (Cause::Malformed, ""),
+            HeadError::RequestLineTooLong(_) => (Cause::HeadTooLarge, " --max-request-line sets this limit."),
+            HeadError::HeadTooLong(_) => (Cause::HeadTooLarge, " --max-head sets this limit."),
+            HeadError::TooManyFields(_) => (Cause::HeadTooLarge, " --max-headers sets this limit."),
+        };
+        let response = error.response();
+        let peer = self.input(conn).peer;
+        self.outbound.shed.count_with(cause, || {
+            format!("refused a request from {peer} with {}: {}{setting}", response.status, response.line())
+        });
+        self.refuse(conn, &response);
+    }
+
     /// Answers with an error and ends the connection.
     pub(super) fn refuse(&mut self, conn: ConnId, response: &Response) {
-        log::debug!("{conn}: refused with status {}", response.status);
+        log::debug!(connection = conn.generation; "{conn}: refused with status {}", response.status);
         response.encode(false, false, self.outbound.answers());
         self.end_http(conn);
     }
@@ -322,7 +340,7 @@ impl<A: App> EventLoop<A> {
                 Ok(Some(Event::Fragment | Event::Pong(_))) => {}
                 Ok(Some(Event::Close(close))) => {
                     let code = close.as_ref().map_or("no code".into(), |close| close.code.0.to_string());
-                    log::debug!("{conn}: closed by the peer with {code}");
+                    log::debug!(connection = conn.generation; "{conn}: closed by the peer with {code}");
                     self.end_session(conn);
                     self.outbound.answer_close(conn, close.map(|close| close.code));
                     if self.shutdown_by.is_some() {
@@ -333,7 +351,7 @@ impl<A: App> EventLoop<A> {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    log::debug!("{conn}: failed with {}: {error}", error.close_code().0);
+                    log::debug!(connection = conn.generation; "{conn}: failed with {}: {error}", error.close_code().0);
                     if error == Error::LostContext {
                         self.outbound.shed.count(Cause::LostContext, 1);
                     }
@@ -392,7 +410,7 @@ impl<A: App> EventLoop<A> {
 
     /// The peer has ended its side. What it is owed is still delivered.
     fn on_end(&mut self, conn: ConnId) {
-        log::debug!("{conn}: ended by the peer");
+        log::debug!(connection = conn.generation; "{conn}: ended by the peer");
         self.end_session(conn);
         self.timers.close.stop(conn.slot);
         self.outbound.finish(conn, Finish::Drop);

@@ -2,6 +2,9 @@
 
 mod accepting;
 mod input;
+mod lateness;
+mod listening;
+mod signals;
 mod timeouts;
 
 use super::endpoint::{self, Endpoint};
@@ -11,10 +14,10 @@ use super::{App, ConnId, Limits};
 use crate::ws::CloseCode;
 use crate::ws::deflate::Inflater;
 use input::{Input, State};
+use lateness::{Lateness, Polled};
+use listening::Listener;
 use mio::event::Event as Readiness;
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -39,7 +42,7 @@ pub enum Exit {
     Finished,
     /// After a signal, this many connections had not ended within `Limits::shutdown_timeout`.
     CutOff(usize),
-    /// A second signal, of this number, ended it at once.
+    /// A second signal, of this number, ended it at once. SIGHUP never does.
     Forced(i32),
 }
 
@@ -63,28 +66,20 @@ pub struct EventLoop<A: App> {
     spare: Spare,
     /// Connections for which there is no place and which have not ended.
     refused: usize,
-    accept_paused_until: Option<Instant>,
-    /// No descriptors are left, and somebody waits for one.
-    is_exhausted: bool,
     shutdown_by: Option<Instant>,
     now: Instant,
-}
-
-struct Listener {
-    socket: TcpListener,
-    is_ready: bool,
+    lateness: Lateness,
 }
 
 impl<A: App> EventLoop<A> {
-    /// Binds the addresses and takes over SIGINT and SIGTERM.
+    /// Binds the addresses and takes over SIGTERM, SIGINT and SIGHUP.
     pub fn bind(app: A, endpoints: &[Endpoint], limits: Limits) -> io::Result<EventLoop<A>> {
         let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = signals::take_over()?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let mut listeners = Vec::new();
-        for (index, mut socket) in endpoint::bind_all(endpoints)?.into_iter().enumerate() {
-            poll.registry().register(&mut socket, Token(LISTENER - index), Interest::READABLE)?;
-            listeners.push(Listener { socket, is_ready: false });
+        for (index, socket) in endpoint::bind_all(endpoints)?.into_iter().enumerate() {
+            listeners.push(Listener::new(socket, poll.registry(), Token(LISTENER - index))?);
         }
         let now = Instant::now();
         Ok(EventLoop {
@@ -102,23 +97,22 @@ impl<A: App> EventLoop<A> {
             per_address: PerAddress::new(limits.max_per_address),
             spare: Spare::new(),
             refused: 0,
-            accept_paused_until: None,
-            is_exhausted: false,
             shutdown_by: None,
             now,
+            lateness: Lateness::new(now),
             limits,
         })
     }
 
     /// The addresses that are listened on, with the ports that the system chose.
-    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(|listener| listener.socket.local_addr()).collect()
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(Listener::address).collect()
     }
 
     /// Serves until a signal ends it.
     pub fn run(mut self) -> io::Result<Exit> {
         let exit = self.serve();
-        self.outbound.shed.tell_total();
+        self.outbound.shed.log_totals();
         exit
     }
 
@@ -126,11 +120,12 @@ impl<A: App> EventLoop<A> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let timeout = self.poll_timeout();
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            self.ask_clock();
+            let before = self.now;
+            let is_interrupted = match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => true,
+                result => result.map(|()| false)?,
+            };
+            self.read_clock(timeout.unwrap_or(Duration::MAX));
             let mut taken = 0;
             for event in &events {
                 taken += 1;
@@ -138,27 +133,30 @@ impl<A: App> EventLoop<A> {
                     return Ok(exit);
                 }
             }
+            self.read_ready_again();
+            if !is_interrupted {
+                let poll = Polled { before, events: taken, is_full: taken == events.capacity() };
+                self.lateness.polled(&poll, self.sockets());
+            }
             if taken == events.capacity() && taken < MAX_EVENTS {
                 events = Events::with_capacity(2 * taken);
             }
-            self.read_ready_again();
             self.expire();
             self.reap();
             self.accept();
             self.tell_caught_up();
             self.outbound.flush();
-            self.ask_clock();
-            self.outbound.shed.tell(self.now);
+            self.read_clock(Duration::ZERO);
+            self.outbound.shed.log_due(self.now);
             if let Some(exit) = self.is_shut_down() {
                 return Ok(exit);
             }
         }
     }
 
-    /// How long nothing is to be done unless a socket tells.
+    /// How long to wait for sockets: until the next deadline.
     fn poll_timeout(&mut self) -> Option<Duration> {
-        let accepts =
-            self.accept_paused_until.is_none() && self.listeners.iter().any(|listener| listener.is_ready);
+        let accepts = self.listeners.iter().any(Listener::may_accept);
         let is_to_be_told = self.outbound.has_ended() || self.outbound.has_caught_up();
         if accepts || is_to_be_told || !self.ready_again.is_empty() {
             return Some(Duration::ZERO);
@@ -167,16 +165,32 @@ impl<A: App> EventLoop<A> {
             self.timers.due(),
             self.outbound.due(),
             self.app.due(),
-            self.accept_paused_until,
+            self.listeners.iter().filter_map(Listener::due).min(),
             self.shutdown_by,
         ];
         let next = due.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
     }
 
-    fn ask_clock(&mut self) {
-        self.now = Instant::now();
-        self.outbound.set_now(self.now);
+    /// How many sockets the poll watches.
+    fn sockets(&self) -> usize {
+        self.outbound.len() + self.listeners.len() + 1
+    }
+
+    /// Takes the time. If more has passed than expected, this process did not run, and peers get that time back.
+    fn read_clock(&mut self, expected: Duration) {
+        let now = Instant::now();
+        let elapsed = now.saturating_duration_since(self.now);
+        if let Some(lost) = lateness::lost_time(elapsed, expected) {
+            log::warn!(
+                "the server did not run for {:.1} s; timeouts are extended by that",
+                lost.as_secs_f64()
+            );
+            self.timers.extend(lost);
+            self.outbound.extend_timeouts(lost);
+        }
+        self.now = now;
+        self.outbound.set_now(now);
     }
 
     fn dispatch(&mut self, event: &Readiness) -> Option<Exit> {
@@ -218,10 +232,10 @@ impl<A: App> EventLoop<A> {
                     Some(_) => self.refused -= 1,
                     None => self.per_address.release(input.peer),
                 }
-                log::debug!("{conn}: disconnected");
+                log::debug!(connection = conn.generation; "{conn}: disconnected");
             }
             drop(self.outbound.remove(conn));
-            self.accept_paused_until = None;
+            self.listeners.iter_mut().for_each(Listener::resume);
         }
         self.stop_closed();
     }
@@ -241,10 +255,11 @@ impl<A: App> EventLoop<A> {
     fn on_signals(&mut self) -> Option<Exit> {
         let signals: Vec<i32> = self.signals.pending().collect();
         for signal in signals {
-            if self.shutdown_by.is_some() {
+            if self.shutdown_by.is_none() {
+                self.shut_down();
+            } else if signals::is_urgent(signal) {
                 return Some(Exit::Forced(signal));
             }
-            self.shut_down();
         }
         None
     }
@@ -272,7 +287,7 @@ impl<A: App> EventLoop<A> {
         let by = self.shutdown_by?;
         match self.outbound.len() {
             0 => Some(Exit::Finished),
-            left if by <= self.now => Some(Exit::CutOff(left)),
+            left if by <= self.lateness.time() => Some(Exit::CutOff(left)),
             _ => None,
         }
     }

@@ -45,6 +45,11 @@ impl Timers {
         self.all().into_iter().for_each(|fifo| fifo.stop(slot));
     }
 
+    /// Gives everybody that much more time.
+    pub(super) fn extend(&mut self, time: Duration) {
+        self.all().into_iter().for_each(|fifo| fifo.extend(time));
+    }
+
     pub(super) fn due(&mut self) -> Option<Instant> {
         self.all().into_iter().filter_map(|fifo| fifo.due()).min()
     }
@@ -56,7 +61,7 @@ impl<A: App> EventLoop<A> {
             if matches!(&self.input(conn).state, State::Head(head) if head.is_empty()) {
                 // Browsers connect before they have something to ask, and might take an answer for that to what they
                 // ask next.
-                log::debug!("{conn}: closed, since no request has arrived");
+                log::debug!(connection = conn.generation; "{conn}: closed, since no request has arrived");
                 self.end_http(conn);
                 continue;
             }
@@ -80,7 +85,8 @@ impl<A: App> EventLoop<A> {
             }
         }
         while let Some(conn) = self.next_due(|timers| &mut timers.message) {
-            if self.input(conn).is_paused {
+            let input = self.input(conn);
+            if input.is_paused || input.waits_its_turn {
                 // It is this side that does not read.
                 self.timers.message.start(conn.slot, self.now);
                 continue;
@@ -115,16 +121,16 @@ impl<A: App> EventLoop<A> {
                 self.outbound.kill(conn);
             }
         }
-        self.outbound.expire();
+        self.outbound.expire(self.lateness.time());
         if self.app.due().is_some_and(|due| due <= self.now) {
-            self.app.on_due(self.now, &mut self.outbound);
+            self.app.on_due(&mut self.outbound);
         }
         self.stop_closed();
     }
 
     /// A connection whose timeout of this kind is due, if there is one.
     fn next_due(&mut self, kind: fn(&mut Timers) -> &mut Fifo) -> Option<ConnId> {
-        let slot = kind(&mut self.timers).pop_due(self.now)?;
+        let slot = kind(&mut self.timers).pop_due(self.lateness.time())?;
         self.outbound.conn_at(slot)
     }
 }

@@ -225,7 +225,7 @@ impl<T: Transport> Outbound<T> {
     /// everything sent so far, unless its code overtakes a queue that the socket has not accepted.
     pub fn close(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
         if self.takes_more(conn) {
-            log::debug!("{conn}: closed with {}: {reason}", code.0);
+            log::debug!(connection = conn.generation; "{conn}: closed with {}: {reason}", code.0);
             self.push_close(conn, Some(code), reason);
             self.finish(conn, Finish::AwaitPeer);
             self.closed.push(conn);
@@ -237,9 +237,19 @@ impl<T: Transport> Outbound<T> {
         self.get(conn).is_some_and(|sink| sink.finish.is_none())
     }
 
+    /// Returns the time at which the loop handles its current event. It never goes back.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
     /// Counts an operation that the application refused.
     pub fn count_shed(&mut self, cause: Cause) {
         self.shed.count(cause, 1);
+    }
+
+    /// Does the same and describes the operation in a sentence for the log, which takes at most one a second.
+    pub fn count_shed_with(&mut self, cause: Cause, example: impl FnOnce() -> String) {
+        self.shed.count_with(cause, example);
     }
 
     // The functions below are for the event loop.

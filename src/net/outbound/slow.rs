@@ -13,6 +13,7 @@ use super::{Finish, Outbound, SubgroupId, encoded};
 use crate::ws::{CloseCode, Form, Opcode, frame};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 /// The low-water mark is the smaller of the two queue limits divided by this.
 const LOW_WATER_DIVISOR: usize = 4;
@@ -77,9 +78,9 @@ impl Lags {
 }
 
 impl<T: Transport> Outbound<T> {
-    /// Closes connections whose queue timeouts have expired, or marks them as lagging.
-    pub(in crate::net) fn expire(&mut self) {
-        while let Some(conn) = self.over_high_water.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
+    /// Closes connections whose queue timeouts have expired by `now`, or marks them as lagging.
+    pub(in crate::net) fn expire(&mut self, now: Instant) {
+        while let Some(conn) = self.over_high_water.pop_due(now).and_then(|slot| self.conn_at(slot)) {
             if !self.takes_more(conn) {
                 continue;
             }
@@ -91,7 +92,7 @@ impl<T: Transport> Outbound<T> {
             self.shed.count(Cause::HighWater, 1);
             self.close(conn, CloseCode::TRY_AGAIN_LATER, &reason);
         }
-        while let Some(conn) = self.stalled.pop_due(self.now).and_then(|slot| self.conn_at(slot)) {
+        while let Some(conn) = self.stalled.pop_due(now).and_then(|slot| self.conn_at(slot)) {
             self.shed.count(Cause::Stalled, 1);
             if self.takes_more(conn) {
                 self.close(conn, CloseCode::TRY_AGAIN_LATER, "slow consumer: no bytes read for too long");
@@ -99,6 +100,12 @@ impl<T: Transport> Outbound<T> {
                 self.dead.push(conn.slot);
             }
         }
+    }
+
+    /// Gives every connection that much more time to read.
+    pub(in crate::net) fn extend_timeouts(&mut self, time: Duration) {
+        self.over_high_water.extend(time);
+        self.stalled.extend(time);
     }
 
     /// Returns a lagging connection that has caught up, and what it missed. It receives all messages from now
@@ -159,7 +166,7 @@ impl<T: Transport> Outbound<T> {
             sink.push(encoded(Opcode::Close, &frame::close_payload(CloseCode::TRY_AGAIN_LATER, &reason)));
             self.closed.push(conn);
             self.shed.count(Cause::QueueFull, 1);
-            log::debug!("{conn}: closed with {}: {reason}", CloseCode::TRY_AGAIN_LATER.0);
+            log::debug!(connection = conn.generation; "{conn}: closed with {}: {reason}", CloseCode::TRY_AGAIN_LATER.0);
             return;
         }
         sink.push(chunk);

@@ -346,14 +346,14 @@ fn a_reader_is_closed_when_it_stays_behind_for_too_long() {
     bench.pipe(behind).room = 1;
     bench.out.writable(behind);
     bench.wait(Duration::from_secs(1));
-    bench.out.expire();
+    bench.out.expire(bench.now);
     assert!(!bench.out.takes_more(behind));
     assert!(bench.out.takes_more(catches_up));
     bench.wait(Duration::from_secs(18));
-    bench.out.expire();
+    bench.out.expire(bench.now);
     assert!(bench.out.takes_more(catches_up), "19 s after its last byte");
     bench.wait(Duration::from_secs(1));
-    bench.out.expire();
+    bench.out.expire(bench.now);
     assert!(!bench.out.takes_more(catches_up), "20 s after its last byte");
 }
 
@@ -366,7 +366,7 @@ fn a_reader_may_stay_behind_if_its_limits_are_disabled() {
         bench.say("a room speaks");
         bench.flush();
         bench.wait(Duration::from_secs(1000));
-        bench.out.expire();
+        bench.out.expire(bench.now);
         assert!(bench.out.takes_more(behind));
     }
 }

@@ -46,6 +46,14 @@ impl Response {
         self
     }
 
+    /// Returns the line of a [`Response::text`].
+    pub fn line(&self) -> Cow<'_, str> {
+        match &self.body {
+            Body::Bytes(bytes) => String::from_utf8_lossy(bytes.trim_ascii_end()),
+            Body::Length(_) | Body::None => Cow::Borrowed(""),
+        }
+    }
+
     /// Writes the response; without the body where `head_only` (to a HEAD request).
     pub fn encode(&self, head_only: bool, keep_alive: bool, out: &mut Vec<u8>) {
         let reason = reason_phrase(self.status);

@@ -161,11 +161,11 @@ fn a_member_that_stays_over_high_water_lags_and_keeps_its_queue() {
     let slow = bench.slow(0);
     bench.say_apart(&"a".repeat(60));
     bench.wait(Duration::from_secs(9));
-    bench.out.expire();
+    bench.out.expire(bench.now);
     bench.say_apart("b");
     assert!(!bench.lags(slow));
     bench.wait(Duration::from_secs(1));
-    bench.out.expire();
+    bench.out.expire(bench.now);
     assert!(bench.lags(slow));
     bench.say_apart("c");
     bench.take(slow, 40);
@@ -182,7 +182,7 @@ fn a_member_that_missed_nothing_while_lagging_is_reported_with_no_gap() {
     let slow = bench.slow(0);
     bench.say_apart(&"a".repeat(60));
     bench.wait(Duration::from_secs(10));
-    bench.out.expire();
+    bench.out.expire(bench.now);
     bench.take(slow, usize::MAX);
     assert_eq!(bench.out.pop_caught_up(), Some((slow, vec![])));
 }
@@ -197,10 +197,10 @@ fn a_connection_that_reads_nothing_is_closed_even_while_it_lags() {
             bench.say_apart(&"b".repeat(90));
         }
         bench.wait(Duration::from_secs(20) - Duration::from_millis(1));
-        bench.out.expire();
+        bench.out.expire(bench.now);
         assert!(bench.out.takes_more(conn));
         bench.wait(Duration::from_millis(1));
-        bench.out.expire();
+        bench.out.expire(bench.now);
         assert!(!bench.out.takes_more(conn));
         bench.take(conn, usize::MAX);
         assert!(bench.heard(conn)[1].starts_with("close 1013 "));

@@ -101,7 +101,7 @@ impl Play {
             }
             Step::Wait { seconds } => {
                 self.bench.wait(Duration::from_secs(seconds));
-                self.bench.out.expire();
+                self.bench.out.expire(self.bench.now);
             }
         }
     }

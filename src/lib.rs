@@ -40,6 +40,7 @@
 //! | [`server`] | connects the four above | all of them | |
 //! | `bench` | the load tester: clients, workloads, audit, reports; behind the cargo feature `bench`, on by default | `ws`, mio, rustls | chat |
 //! | [`config`], [`manual`], `main` | the command line | all of them | |
+//! | [`logging`] | the log, written by a thread of its own | log, jiff | everything else |
 //!
 //! A good order to read the source: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`,
 //! [`net::outbound`], [`chat`], [`server`].
@@ -74,6 +75,7 @@ pub mod bench;
 pub mod chat;
 pub mod config;
 pub mod http;
+pub mod logging;
 pub mod manual;
 pub mod net;
 pub mod server;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use throng::chat::Hub;
 use throng::config::{self, Cli, Command, Environment, Flags, Settings};
 use throng::http::Site;
+use throng::logging;
 use throng::manual;
 use throng::net::{self, EventLoop, Exit};
 use throng::server::Server;
@@ -69,7 +70,11 @@ fn serve(flags: &Flags) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    start_logging(settings.verbosity);
+    // It is dropped last, so that everything is written.
+    let _log = match logging::start(level(settings.verbosity), settings.log_format) {
+        Ok(log) => log,
+        Err(error) => return fail(&format_args!("cannot start the log: {error}")),
+    };
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
@@ -133,11 +138,10 @@ fn divide_descriptors(wanted: usize, listeners: usize) -> Result<(usize, usize),
     Ok((max_connections, (OWN + 1 + rest) / 4))
 }
 
-fn start_logging(verbose: u8) {
-    let level = match verbose {
+fn level(verbose: u8) -> LevelFilter {
+    match verbose {
         0 => LevelFilter::Info,
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
-    };
-    env_logger::Builder::new().filter_module("throng", level).format_target(false).init();
+    }
 }

@@ -1,5 +1,6 @@
 //! Parsers of values within bounds, so that no value overflows, nor keeps the server busy by itself.
 
+use crate::logging::Format;
 use crate::net::Slow;
 use crate::values;
 use std::path::PathBuf;
@@ -89,6 +90,14 @@ pub(super) fn slow(text: &str) -> Result<Slow, String> {
         "close" => Ok(Slow::Close),
         "drop" => Ok(Slow::Drop),
         _ => Err("write close or drop".to_owned()),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("write text or json".to_owned()),
     }
 }
 

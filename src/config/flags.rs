@@ -3,11 +3,12 @@
 //! Each is read in [`super::Settings::load`]. The help says what 0 means where it is not that a limit is off.
 
 use super::bounds::{
-    LARGEST_HEAD, LARGEST_MESSAGE, MIB, TIB, any_text, count, on_or_off, page_directory, pause, policy,
-    positive, size, size_or_most, slow, time, timeout, verbosity,
+    LARGEST_HEAD, LARGEST_MESSAGE, MIB, TIB, any_text, count, log_format, on_or_off, page_directory, pause,
+    policy, positive, size, size_or_most, slow, time, timeout, verbosity,
 };
 use super::listen::endpoint;
 use super::setting::{Describe, Form, Setting};
+use crate::logging::Format;
 use crate::net::{Endpoint, Slow};
 use crate::server::{AllowedHost, AllowedOrigin};
 use crate::ws::deflate::INFLATER_SIZE;
@@ -30,6 +31,7 @@ pub(super) const GROUPS: &[(&str, &[&dyn Describe])] = &[
             &DEFLATE,
             &DEFLATE_CONTEXTS,
             &SHUTDOWN_TIMEOUT,
+            &LOG_FORMAT,
         ],
     ),
     (
@@ -104,6 +106,15 @@ pub(super) const ALLOW_ORIGIN: Setting<AllowedOrigin> = Setting {
     parse: |text| text.parse(),
     help: "Let pages of this origin connect, besides the server's own: https://example.com, https://*.example.com \
            (subdomains only), null, or * for all; may be repeated",
+};
+
+pub(super) const LOG_FORMAT: Setting<Format> = Setting {
+    name: "log-format",
+    value: "text|json",
+    default: "text",
+    form: Form::One,
+    parse: log_format,
+    help: "How to write the log; json writes one object per line",
 };
 
 pub(super) const STATIC_DIR: Setting<PathBuf> = Setting {

@@ -9,7 +9,7 @@ use super::setting::variable;
 use super::values::Values;
 use crate::net::{self, Endpoint};
 use crate::ws::head;
-use crate::{chat, server};
+use crate::{chat, logging, server};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub listen: Vec<Endpoint>,
     /// What to log: 0 for what matters to the operator, 1 for connections too, 2 for messages too.
     pub verbosity: u8,
+    /// How the lines of the log look.
+    pub log_format: logging::Format,
     /// The page, unless it is the one that is built in.
     pub static_dir: Option<PathBuf>,
     /// Content-Security-Policy of the files in that directory, unless it is the default one.
@@ -50,6 +52,7 @@ impl Settings {
         let mut values = Values::new(flags, environment);
         let listen = values.list(&all::LISTEN);
         let verbosity = values.find(&VERBOSE).map_or(0, |verbosity| verbosity.value);
+        let log_format = values.take(&all::LOG_FORMAT);
         let static_dir = values.find(&all::STATIC_DIR).map(|directory| directory.value);
         let csp = values.find(&all::CSP);
         if static_dir.is_none()
@@ -73,6 +76,7 @@ impl Settings {
         Ok(Settings {
             listen,
             verbosity: if flags.verbose() > 0 { flags.verbose() } else { verbosity },
+            log_format,
             static_dir,
             csp: csp.map(|csp| csp.value),
             net,

@@ -11,6 +11,7 @@ mod echo;
 mod handshake;
 mod http;
 mod listening;
+mod log;
 mod origins;
 mod process;
 mod random_settings;

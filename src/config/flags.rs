@@ -168,7 +168,7 @@ pub(super) const SHUTDOWN_TIMEOUT: Setting<Duration> = Setting {
     default: "5s",
     form: Form::One,
     parse: time,
-    help: "How long connections may take to end after SIGINT or SIGTERM; 0: cut them off at once",
+    help: "How long connections may take to end after SIGTERM, SIGINT or SIGHUP; 0: cut them off at once",
 };
 
 /// The flag itself is `-v`, which has no value; the variable has one.

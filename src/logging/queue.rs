@@ -1,4 +1,4 @@
-//! Lines on their way to standard error: whoever logs appends them, and one thread writes them.
+//! Lines that wait to be written to standard error: any thread appends them, and one thread writes them.
 
 use std::io::{ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -46,8 +46,8 @@ enum Phase {
 }
 
 impl Queue {
-    /// Appends the line that `write` writes, if there is room for it. Never waits for the output: the lock is held only
-    /// to append, and to take what waits.
+    /// Appends the line that `write` produces, if there is room for it. Never waits for the output: the lock is
+    /// held only to append a line and to take all lines.
     pub(super) fn append(&self, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.lock().has_room(1) {
             return;
@@ -80,7 +80,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Lets the thread write what waits and end, and waits for that as long as `timeout`.
+    /// Has the thread write all remaining lines and end. Waits for that, but no longer than `timeout`.
     pub(super) fn finish(&self, timeout: Duration) {
         let mut state = self.lock();
         if state.phase == Phase::Running {

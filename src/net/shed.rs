@@ -1,5 +1,5 @@
-//! What the server refuses, closes or leaves out, counted by cause. The log reports each cause at most once a second, with
-//! how often it occurred and what the operator can do, so that no peer can flood the log.
+//! Counts by cause what the server refuses, closes or leaves out. The log reports each cause at most once a second,
+//! with its count and what the operator can do, so that no peer can flood the log.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -152,7 +152,8 @@ impl Shed {
         self.has_unlogged = true;
     }
 
-    /// The same with a sentence about it. The log takes one of them at a time, and only that is made.
+    /// Counts one occurrence, described by a sentence. Only the first sentence since the last report is built and
+    /// logged.
     pub(super) fn count_with(&mut self, cause: Cause, example: impl FnOnce() -> String) {
         self.count(cause, 1);
         self.tallies[cause as usize].example.get_or_insert_with(example);

@@ -124,7 +124,7 @@ impl Fifo {
         Some(slot)
     }
 
-    /// Lets all that are running fall due that much later.
+    /// Postpones all running timeouts by `time`.
     pub fn extend(&mut self, time: Duration) {
         self.origin += time;
     }

@@ -1,6 +1,7 @@
 //! The log: its lines, and that nobody waits for it.
 
 use crate::support::{PATIENCE, Raw, Server, get, handshake, request, text, wait};
+use ::log::LevelFilter;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use throng::logging;
 
 /// A server whose standard error is the test's to choose, and whose port is therefore known beforehand.
 struct Blind {
@@ -201,6 +203,35 @@ fn what_was_queued_arrives_whole_when_somebody_reads_again() {
     let log = log.trim_start_matches('.');
     assert_eq!(log.lines().count(), 2, "{log}");
     assert!(log.contains("listening on http://") && log.contains("shutting down"), "{log}");
+}
+
+/// In the environment of a process that is to panic.
+const PANICS: &str = "PANICS_WITH_A_LOG";
+
+#[test]
+fn a_panic_is_an_event_of_the_log_and_ends_the_process_even_if_nobody_reads_it() {
+    if std::env::var_os(PANICS).is_some() {
+        let _log = logging::start(LevelFilter::Info, logging::Format::Json).unwrap();
+        panic!("over\nboard \u{202e}");
+    }
+    let panicking = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let name = "log::a_panic_is_an_event_of_the_log_and_ends_the_process_even_if_nobody_reads_it";
+        command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    };
+    let output = panicking().output().unwrap();
+    assert!(!output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    let line = log.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no event: {log}"));
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    let message = event["message"].as_str().unwrap();
+    assert!(message.contains("panicked at tests/server/log.rs:"), "{message}");
+    assert!(message.ends_with("over\nboard \u{202e}") && event["level"] == "error", "{event}");
+    let (_reader, stderr) = full(true);
+    let mut child = panicking().stderr(stderr).spawn().unwrap();
+    assert!(!wait(&mut child).success());
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! By which time peers are judged late.
+//! The time by which peers are judged late.
 //!
-//! After the process was stopped, or while it is busy, what peers sent in time still lies in their sockets. So a timeout
-//! is not judged by the current time but by one from before a poll, and only after everything that was ready at that time
-//! has been reported and read.
+//! After the process was stopped, or while it is busy, data that peers sent in time still waits in their sockets. So
+//! timeouts are not compared with the current time, but with a time from before a poll, and only after everything
+//! that was ready at that time has been reported and read.
 
 use std::time::{Duration, Instant};
 
@@ -51,8 +51,8 @@ impl Lateness {
     }
 }
 
-/// How much of the time between two readings of the clock is to be taken from all timeouts, if no more than `expected`
-/// was to pass: this process was stopped or got no CPU, and could not read what peers had to say.
+/// Returns by how much to extend all timeouts, given the time between two readings of the clock. If more than
+/// `expected` has passed, this process was stopped or got no CPU, and could not read what peers had sent.
 pub(super) fn lost_time(elapsed: Duration, expected: Duration) -> Option<Duration> {
     (elapsed > expected.saturating_add(LONGEST_PAUSE)).then(|| elapsed - LONGEST_PAUSE)
 }

@@ -78,7 +78,7 @@ impl Listener {
         }
     }
 
-    /// Everybody who waited has been accepted.
+    /// Notes that no connection is waiting, and reports the end of a failure.
     pub(super) fn recover(&mut self, now: Instant) {
         self.is_ready = false;
         if std::mem::take(&mut self.is_failing) {

@@ -177,7 +177,7 @@ impl<A: App> EventLoop<A> {
         self.outbound.len() + self.listeners.len() + 1
     }
 
-    /// Takes the time. If more has passed than expected, this process did not run, and peers get that time back.
+    /// Reads the clock. If more time has passed than expected, this process did not run, so all timeouts are extended.
     fn read_clock(&mut self, expected: Duration) {
         let now = Instant::now();
         let elapsed = now.saturating_duration_since(self.now);

@@ -11,13 +11,13 @@ pub(super) fn take_over() -> io::Result<Signals> {
     Signals::new([SIGTERM, SIGINT].into_iter().chain(hangup))
 }
 
-/// Whether a signal that arrives while the server is ending ends it at once. Not SIGHUP: when a terminal is closed, both
-/// the kernel and the shell send it, and service managers may send it right after SIGTERM.
+/// Returns whether a signal that arrives during the shutdown ends the server at once. SIGHUP does not: when a terminal
+/// is closed, both the kernel and the shell send it, and service managers may send it right after SIGTERM.
 pub(super) fn is_urgent(signal: i32) -> bool {
     signal != SIGHUP
 }
 
-/// Whether `/proc/PID/status` says that a signal is ignored.
+/// Returns whether a signal is ignored according to `/proc/PID/status`.
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);

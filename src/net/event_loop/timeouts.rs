@@ -45,7 +45,7 @@ impl Timers {
         self.all().into_iter().for_each(|fifo| fifo.stop(slot));
     }
 
-    /// Gives everybody that much more time.
+    /// Postpones all running timeouts by `time`.
     pub(super) fn extend(&mut self, time: Duration) {
         self.all().into_iter().for_each(|fifo| fifo.extend(time));
     }

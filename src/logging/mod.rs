@@ -1,8 +1,8 @@
-//! The log on standard error. Logging never blocks: lines go to a bounded [`queue`], from which a thread writes
+//! The log on standard error. Logging never blocks: lines go to a bounded queue, from which a thread writes
 //! them. Lines that do not fit, because nobody reads standard error, are dropped and counted, and the log reports
 //! their number.
 //!
-//! One event is one printable line, whatever a peer or the environment put into it ([`line`]).
+//! One event is one printable line, whatever a peer or the environment put into it.
 
 mod line;
 mod queue;

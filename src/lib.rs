@@ -39,8 +39,8 @@
 //! | [`chat`] | rooms, members, presence, history, formats | serde_json, jiff | sockets, frames, clocks |
 //! | [`server`] | connects the four above | all of them | |
 //! | `bench` | the load tester: clients, workloads, audit, reports; behind the cargo feature `bench`, on by default | `ws`, mio, rustls | chat |
-//! | [`config`], [`manual`], `main` | the command line | all of them | |
 //! | [`logging`] | the log, written by a thread of its own | log, jiff | everything else |
+//! | [`config`], [`manual`], `main` | the command line and the environment: one checked [`Settings`](config::Settings) | all of them | |
 //!
 //! A good order to read the source: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`,
 //! [`net::outbound`], [`chat`], [`server`].
@@ -61,11 +61,12 @@
 //!
 //! # What makes it safe
 //!
-//! Everything that a peer can make the server keep is limited in bytes and in time: heads, handshakes, messages, queues,
+//! Everything that one peer can make the server keep is limited in bytes and in time: heads, handshakes, messages, queues,
 //! histories, rooms. Bytes queued for a peer because *others* talk are limited by closing the connection, or by dropping
 //! messages and sending a notice of the gap ([`net::Slow`]). Bytes queued because of its *own* requests are limited by not
 //! reading from it ([`net::Limits::pause_above`]). Everything that a limit rejects is counted by cause ([`net::Cause`]).
-//! Slots are reused, but a [`net::ConnId`] carries a generation, so neither a stale event nor a late timer can affect a
+//! The loop never waits for the log either: lines that do not fit its queue are dropped and counted ([`logging`]). Slots
+//! are reused, but a [`net::ConnId`] carries a generation, so neither a stale event nor a late timer can affect a
 //! new connection.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

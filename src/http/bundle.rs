@@ -42,6 +42,9 @@ impl<'s, F: Fn(&str) -> Option<&'s str>> Bundle<F> {
         let mut body = String::new();
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
+            if is_comment(line, &mut lines) {
+                continue;
+            }
             if is_statement(line, "import") {
                 let mut statement = line.to_owned();
                 while !statement.contains(';') {
@@ -143,10 +146,28 @@ fn unsupported(line: &str) -> Option<&'static str> {
     }
 }
 
-/// A line without its comments, which may import types. What goes on from an earlier line begins with a star.
+/// Whether a comment begins with this line and nothing else is on its lines, which are taken from `following`. A fifth of
+/// the compressed page would be comments.
+fn is_comment<'s>(line: &str, following: &mut (impl Iterator<Item = &'s str> + Clone)) -> bool {
+    let start = line.trim();
+    if !start.starts_with("/*") {
+        return start.starts_with("//");
+    }
+    if start.contains("*/") {
+        return start.ends_with("*/") && start.matches("*/").count() == 1;
+    }
+    let mut rest = following.clone();
+    let is_alone = rest.find(|line| line.contains("*/")).is_some_and(|line| line.trim_end().ends_with("*/"));
+    if is_alone {
+        *following = rest;
+    }
+    is_alone
+}
+
+/// A line without the comments in it, which may import types.
 fn without_comments(line: &str) -> String {
     let mut code = String::new();
-    let mut rest = if line.trim_start().starts_with('*') { "" } else { line };
+    let mut rest = line;
     while let Some((before, comment)) = rest.split_once("/*") {
         code += before;
         rest = comment.split_once("*/").map_or("", |(_, after)| after);
@@ -211,11 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_import_is_left_as_it_is() {
-        let main = "const important = 1;\nexported();\n  // import what you need\nasync () => await x();\n'export x';\n\
-            /**\n * @typedef {import('./a.js').A} A\n */\nf(/** @type {import('./a.js').A} */ (a));\n\
-            // export default, and await in words\n";
+    fn what_is_neither_import_nor_comment_is_left_as_it_is() {
+        let main = "const important = 1;\nexported();\nasync () => await x();\n'export x';\n\
+            f(/** @type {import('./a.js').A} */ (a));\nf(); // export default, and await in words\n\
+            /* a */ b; /* c */\n/* d\n */ e;\n";
         assert!(bundled(main).unwrap().contains(main));
+        let comments =
+            "  // import what you need\n/**\n * @typedef {import('./a.js').A} A\n */\n/** @type {A} */\n";
+        assert_eq!(bundled(&format!("{comments}a;\n{comments}")), bundled("a;\n"));
     }
 
     #[test]

@@ -95,7 +95,8 @@ pub(super) const HOST: Setting<AllowedHost> = Setting {
     default: "",
     form: Form::List,
     parse: |text| text.parse(),
-    help: "Refuse requests whose Host header names no such host [default: any host]; may be repeated",
+    help: "Serve only requests for this host, such as chat.example.com, and refuse others; may be repeated \
+           [default: any host]",
 };
 
 pub(super) const ALLOW_ORIGIN: Setting<AllowedOrigin> = Setting {
@@ -104,8 +105,8 @@ pub(super) const ALLOW_ORIGIN: Setting<AllowedOrigin> = Setting {
     default: "",
     form: Form::List,
     parse: |text| text.parse(),
-    help: "Let pages of this origin connect, besides the server's own: https://example.com, https://*.example.com \
-           (subdomains only), null, or * for all; may be repeated",
+    help: "Accept pages of this origin besides the server's own: https://example.com, https://*.example.com (subdomains \
+           only), null, or * for all; may be repeated",
 };
 
 pub(super) const LOG_FORMAT: Setting<Format> = Setting {
@@ -159,7 +160,7 @@ pub(super) const DEFLATE_CONTEXTS: Setting<usize> = Setting {
     default: "0",
     form: Form::One,
     parse: size::<INFLATER_SIZE, TIB>,
-    help: "Memory for clients that compress messages with the context of earlier ones, 48KiB each; 0: none may",
+    help: "Memory for clients that keep a compression context between messages, 48KiB each; 0: none may",
 };
 
 pub(super) const SHUTDOWN_TIMEOUT: Setting<Duration> = Setting {
@@ -168,7 +169,7 @@ pub(super) const SHUTDOWN_TIMEOUT: Setting<Duration> = Setting {
     default: "5s",
     form: Form::One,
     parse: time,
-    help: "How long connections may take to end after SIGTERM, SIGINT or SIGHUP; 0: cut them off at once",
+    help: "How long connections may take to close after SIGTERM, SIGINT or SIGHUP; 0: cut them off at once",
 };
 
 /// The flag itself is `-v`, which has no value; the variable has one.
@@ -178,7 +179,7 @@ pub(super) const VERBOSE: Setting<u8> = Setting {
     default: "0",
     form: Form::One,
     parse: verbosity,
-    help: "Log connections; twice: messages too [env: THRONG_VERBOSE=1 or 2]",
+    help: "Log connections; -vv logs messages too [env: THRONG_VERBOSE=1 or 2]",
 };
 
 pub(super) const MAX_CONNECTIONS: Setting<usize> = Setting {
@@ -232,7 +233,7 @@ pub(super) const CLOSE_TIMEOUT: Setting<Duration> = Setting {
     default: "5s",
     form: Form::One,
     parse: timeout,
-    help: "How long to wait for the client to end a connection that the server has closed; 0: no limit",
+    help: "How long to wait for the client to finish the closing handshake; 0: no limit",
 };
 
 pub(super) const MAX_REQUEST_LINE: Setting<usize> = Setting {
@@ -277,7 +278,7 @@ pub(super) const KEEP_ALIVE_TIMEOUT: Setting<Duration> = Setting {
     default: "2s",
     form: Form::One,
     parse: timeout,
-    help: "End an HTTP connection without requests after this long; 0: never",
+    help: "Close an idle HTTP connection after this long; 0: never",
 };
 
 pub(super) const KEEP_ALIVE_REQUESTS: Setting<u32> = Setting {
@@ -295,7 +296,7 @@ pub(super) const MAX_MESSAGE: Setting<usize> = Setting {
     default: "64KiB",
     form: Form::One,
     parse: size_or_most::<1, LARGEST_MESSAGE>,
-    help: "Largest chat message, as its format writes it; 0: 256MiB, the greatest value",
+    help: "Largest chat message, as it is sent; 0: 256MiB, the greatest value",
 };
 
 pub(super) const MAX_ECHO_MESSAGE: Setting<usize> = Setting {
@@ -359,7 +360,7 @@ pub(super) const HIGH_WATER: Setting<usize> = Setting {
     default: "256KiB",
     form: Form::One,
     parse: size::<1, TIB>,
-    help: "Bytes queued for one client by other clients that are allowed only for a time; 0: off",
+    help: "Bytes queued for one client by other clients that it may exceed only for a while; 0: off",
 };
 
 pub(super) const HIGH_WATER_TIMEOUT: Setting<Duration> = Setting {
@@ -386,7 +387,7 @@ pub(super) const PAUSE_ABOVE: Setting<usize> = Setting {
     default: "256KiB",
     form: Form::One,
     parse: size::<1, TIB>,
-    help: "Stop reading from a client that has more than this many bytes of replies to read; 0: never",
+    help: "Stop reading from a client that leaves more than this many bytes of replies unread; 0: never",
 };
 
 pub(super) const RESUME_BELOW: Setting<usize> = Setting {
@@ -395,7 +396,7 @@ pub(super) const RESUME_BELOW: Setting<usize> = Setting {
     default: "64KiB",
     form: Form::One,
     parse: size::<1, TIB>,
-    help: "Read from it again when it has no more than this many to read; 0: when it has read all",
+    help: "Resume reading from such a client when it has this many bytes left to read; 0: none",
 };
 
 pub(super) const COALESCE: Setting<Duration> = Setting {

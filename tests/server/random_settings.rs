@@ -46,6 +46,7 @@ const SETTINGS: &[(&str, Kind)] = &[
     ("deflate-contexts", Size(48 * KIB, TIB)),
     ("shutdown-timeout", Time(1, YEAR)),
     ("verbose", Choice(&["0", "1", "2"])),
+    ("log-format", Choice(&["text", "json"])),
     ("max-connections", Count(1, 1000)),
     ("max-per-address", Count(1, BILLION)),
     ("max-handshakes", Count(1, BILLION)),

@@ -1,9 +1,7 @@
-//! The joint between the loop and the chat: routes a request, turns messages into what members do, and what rooms
-//! say into frames.
+//! The application: routes requests, passes messages on to the chat, and turns what the chat sends into frames.
 
 mod host;
 mod origin;
-mod throttle;
 
 pub use host::AllowedHost;
 pub use origin::AllowedOrigin;
@@ -20,7 +18,6 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Instant;
-use throttle::Throttle;
 
 /// Characters of a message or a header field that are logged.
 const LOGGED: usize = 200;
@@ -57,8 +54,6 @@ pub struct Server {
     echoed: String,
     /// Sessions whose client may keep its context.
     contexts: usize,
-    refused_hosts: Throttle,
-    refused_origins: Throttle,
 }
 
 /// What is kept of a WebSocket connection.
@@ -123,16 +118,7 @@ impl<'r> Route<'r> {
 impl Server {
     /// A server that asks `clock` for the time of day.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
-        Server {
-            settings,
-            site,
-            hub,
-            clock,
-            echoed: String::new(),
-            contexts: 0,
-            refused_hosts: Throttle::default(),
-            refused_origins: Throttle::default(),
-        }
+        Server { settings, site, hub, clock, echoed: String::new(), contexts: 0 }
     }
 
     fn now(&self, out: &Outbound) -> Now {
@@ -140,15 +126,15 @@ impl Server {
     }
 
     /// Answers a request; an error is a refusal.
-    fn answer(&mut self, request: &Request<'_>, now: Instant) -> Result<Answer<Session>, Response> {
-        self.check_host(request, now)?;
+    fn answer(&self, request: &Request<'_>, out: &mut Outbound) -> Result<Answer<Session>, Response> {
+        self.check_host(request, out)?;
         let route = match request.method {
             "GET" | "HEAD" => Route::of(request),
             _ => None,
         };
         let Some(route) = route else { return Ok(Answer::Reply(self.site.answer(request))) };
         let key = handshake::check(request).map_err(|refusal| refusal.response())?;
-        self.check_origin(request, now)?;
+        self.check_origin(request, out)?;
         let deflate =
             handshake::deflate(request, self.has_room_for_context()).map_err(|refusal| refusal.response())?;
         let deflate = deflate.filter(|_| self.settings.deflate);
@@ -218,22 +204,18 @@ impl Server {
         Ok((wish, chosen.map(|(name, _)| name)))
     }
 
-    /// Refuses a request for another host than those that are allowed. So a page that has its own name resolve to this
-    /// server (DNS rebinding) gets nothing. Health checks are answered: they may know the server by its address only.
-    fn check_host(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Response> {
+    /// Refuses a request for a host that is not allowed, which protects against DNS rebinding: a page whose own name
+    /// resolves to this server. Health checks are exempt, since they may know only the server's address.
+    fn check_host(&self, request: &Request<'_>, out: &mut Outbound) -> Result<(), Response> {
         let hosts = &self.settings.hosts;
         let is_allowed = |host: &str| hosts.iter().any(|allowed| allowed.allows(host));
         let host = request.host();
         if hosts.is_empty() || host.is_none_or(is_allowed) || is_healthz(request) {
             return Ok(());
         }
-        if let Some(others) = self.refused_hosts.admit(now) {
-            log::warn!(
-                "refused a request for host {}{}: --host names the hosts that are allowed",
-                Sent(host),
-                Others(others)
-            );
-        }
+        out.count_shed_with(Cause::Host, || {
+            format!("refused a request for host {}: --host names the hosts that are allowed", Sent(host))
+        });
         Err(Response::text(
             421,
             "This server does not serve the host of the request; its --host can allow it.",
@@ -241,7 +223,7 @@ impl Server {
     }
 
     /// Refuses an opening handshake by a page that is neither the server's own nor allowed.
-    fn check_origin(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Response> {
+    fn check_origin(&self, request: &Request<'_>, out: &mut Outbound) -> Result<(), Response> {
         let Err(origin::Refused(origin)) = origin::check(request, &self.settings.allowed_origins) else {
             return Ok(());
         };
@@ -251,15 +233,14 @@ impl Server {
             }
             _ => "--allow-origin".to_owned(),
         };
-        if let Some(others) = self.refused_origins.admit(now) {
-            log::warn!(
-                "refused a page of origin {} that asked for host {}{}: {cure} allows it; if it is the server's own page \
+        out.count_shed_with(Cause::Origin, || {
+            format!(
+                "refused a page of origin {} that asked for host {}: {cure} allows it; if it is the server's own page \
                  behind a proxy, have the proxy pass on the Host header",
                 Sent(origin),
-                Sent(request.host()),
-                Others(others)
-            );
-        }
+                Sent(request.host())
+            )
+        });
         Err(Response::text(
             403,
             format_args!("Pages of this origin may not connect; the server's {cure} allows them."),
@@ -278,18 +259,6 @@ impl fmt::Display for Sent<'_> {
     }
 }
 
-/// How many events were not logged, if any.
-struct Others(u64);
-
-impl fmt::Display for Others {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => Ok(()),
-            count => write!(f, " ({count} more since the last such line)"),
-        }
-    }
-}
-
 /// What the log says about a handshake that is refused.
 fn refused_handshake(request: &Request<'_>, response: &Response) -> String {
     let why = response.line();
@@ -300,8 +269,8 @@ impl App for Server {
     type Session = Session;
 
     fn on_request(&mut self, conn: ConnId, request: &Request<'_>, out: &mut Outbound) -> Answer<Session> {
-        let answer = self.answer(request, out.now()).unwrap_or_else(|response| {
-            // Refused hosts and origins have lines of their own.
+        let answer = self.answer(request, out).unwrap_or_else(|response| {
+            // Refused hosts and origins are counted as such.
             if !matches!(response.status, 403 | 421) {
                 out.count_shed_with(Cause::Handshake, || refused_handshake(request, &response));
             }

@@ -36,6 +36,10 @@ pub enum Cause {
     HeadTooLarge,
     /// A WebSocket handshake was refused.
     Handshake,
+    /// A WebSocket handshake was refused: pages of its origin may not connect.
+    Origin,
+    /// A request was refused: its host is not served.
+    Host,
     /// A message was not complete in time.
     MessageTimeout,
     /// A ping was not answered in time.
@@ -51,7 +55,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Cause; 19] = [
+    const ALL: [Cause; 21] = [
         Cause::QueueFull,
         Cause::HighWater,
         Cause::Stalled,
@@ -65,6 +69,8 @@ impl Cause {
         Cause::Malformed,
         Cause::HeadTooLarge,
         Cause::Handshake,
+        Cause::Origin,
+        Cause::Host,
         Cause::MessageTimeout,
         Cause::PongTimeout,
         Cause::CloseTimeout,
@@ -98,6 +104,8 @@ impl Cause {
             Cause::Malformed => ("malformed requests refused", "not valid HTTP/1.1"),
             Cause::HeadTooLarge => ("requests refused", "--max-request-line, --max-head, --max-headers"),
             Cause::Handshake => ("WebSocket handshakes refused", "not valid by RFC 6455"),
+            Cause::Origin => ("pages of other origins refused", "--allow-origin"),
+            Cause::Host => ("requests for other hosts refused", "--host"),
             Cause::MessageTimeout => ("connections closed", "message not complete within --message-timeout"),
             Cause::PongTimeout => ("connections closed", "ping not answered within --pong-timeout"),
             Cause::CloseTimeout => {

@@ -71,7 +71,7 @@ fn a_refused_origin_is_logged_once_a_second_with_what_would_allow_it() {
     // However fast they come, few are logged, and the rest is counted.
     let deadline = Instant::now() + PATIENCE;
     let mut refused = 1;
-    while !server.log().contains("more since the last such line") {
+    while !server.log().contains("since the last report") {
         assert!(Instant::now() < deadline, "{}", server.log());
         assert_eq!(page(&server, "https://evil.example\t\\\""), 403);
         refused += 1;

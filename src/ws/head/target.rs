@@ -1,6 +1,6 @@
 //! What a request asks for and of which host (RFC 9112 §3.2 and §3.3, RFC 3986 §3.2).
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// Why a `Host` field is refused.
 pub(super) const BAD_HOST: &str = "The Host header is not a host name or address with an optional port";

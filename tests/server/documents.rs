@@ -1,12 +1,11 @@
 //! The documents against the program: settings, codes, frames, commands and links.
 
-use crate::support::{Client, Raw, Server};
+use crate::support::{Client, Raw, Server, throng};
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use throng::config::Cli;
 
 const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
@@ -84,7 +83,7 @@ struct Described {
 
 /// Flags of `throng serve --help`, without dashes.
 fn settings_of_help() -> BTreeMap<String, Described> {
-    let output = Command::new(env!("CARGO_BIN_EXE_throng")).args(["serve", "--help"]).output().unwrap();
+    let output = throng().args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let mut entries: Vec<String> = Vec::new();
     for line in help.lines().skip_while(|line| *line != "Options:") {

@@ -1,8 +1,8 @@
 //! The addresses that are listened on.
 
-use crate::support::{Raw, Server, get, wait};
+use crate::support::{Raw, Server, get, throng, wait};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 #[track_caller]
 fn assert_serves(address: SocketAddr) {
@@ -22,7 +22,7 @@ fn addresses_of_localhost() -> Vec<IpAddr> {
 
 /// A server on one endpoint that has that many addresses.
 fn server(endpoint: &str, addresses: usize) -> Server {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    let mut command = throng();
     command.args(["--listen", endpoint]);
     Server::launch(command, addresses)
 }
@@ -58,7 +58,7 @@ fn all_of_ipv6_takes_ipv4_too_unless_that_has_a_listener_of_its_own() {
 
 #[test]
 fn a_client_over_ipv4_is_the_same_on_an_ipv6_listener() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    let mut command = throng();
     command.args(["--listen", "[::]:0", "-v", "--max-per-address", "1"]);
     let server = Server::launch(command, 1);
     let address = SocketAddr::new("127.0.0.1".parse().unwrap(), server.address().port());
@@ -87,7 +87,7 @@ fn an_address_that_is_named_twice_or_included_is_bound_once() {
 #[test]
 fn a_zone_names_the_interface_of_a_link_local_address() {
     // Whether this machine has such an address or not, the zone is understood.
-    let mut child = Command::new(env!("CARGO_BIN_EXE_throng"))
+    let mut child = throng()
         .args(["--listen", "[fe80::1234%lo]:0"])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())

@@ -1,6 +1,6 @@
 //! The log: its lines, and that nobody waits for it.
 
-use crate::support::{PATIENCE, Raw, Server, get, handshake, request, text, wait};
+use crate::support::{PATIENCE, Raw, Server, clean, get, handshake, request, text, throng, wait};
 use ::log::LevelFilter;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -71,15 +71,11 @@ impl Drop for Blind {
     }
 }
 
-fn throng() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_throng"))
-}
-
 /// A program that runs `throng` with standard error closed.
 fn without_stderr() -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" \"$@\" 2>&-", env!("CARGO_BIN_EXE_throng")]);
-    command
+    clean(command)
 }
 
 /// A standard error that is full, and what reads it.

@@ -1,6 +1,6 @@
 //! The process: its command line, its log, its end, and its file limit.
 
-use crate::support::{CLOSE, FIN, PATIENCE, Raw, Server, close, get, handshake, text, wait};
+use crate::support::{CLOSE, FIN, PATIENCE, Raw, Server, close, get, handshake, text, throng, wait};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Runs the program to its end.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    let mut command = throng();
     command.args(arguments).envs(environment.iter().copied());
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -238,7 +238,7 @@ fn a_mistake_in_a_flag_or_a_command_is_answered_with_what_was_meant() {
 
 #[test]
 fn variables_may_be_empty_and_lists_in_them_may_have_blanks() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    let mut command = throng();
     command.env("THRONG_LISTEN", " 127.0.0.1:0 ,\n127.0.0.1:0, \r\n").env("THRONG_RATE", "5\r");
     for name in ["STATIC_DIR", "ALLOW_ORIGIN", "HOST", "PING_AFTER", "MAX_CONNECTIONS", "SLOW", "VERBOSE"] {
         command.env(format!("THRONG_{name}"), "");
@@ -250,7 +250,7 @@ fn variables_may_be_empty_and_lists_in_them_may_have_blanks() {
 
 #[test]
 fn a_variable_makes_the_log_talkative() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    let mut command = throng();
     command.args(["--listen", "127.0.0.1:0"]).env("THRONG_VERBOSE", "1");
     let server = Server::launch(command, 1);
     server.get("/healthz");
@@ -259,7 +259,7 @@ fn a_variable_makes_the_log_talkative() {
 
 #[test]
 fn variables_that_are_no_settings_are_warned_of_but_those_of_a_kubernetes_service() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    let mut command = throng();
     command.args(["--listen", "127.0.0.1:0"]);
     command.env("THRONG_MAX_QUEU", "1MiB").env("THRONG_BANANA", "1");
     for (name, value) in [
@@ -291,7 +291,7 @@ fn a_limit_that_follows_another_is_said_in_the_log() {
 #[test]
 fn a_variable_sets_what_its_flag_sets_and_the_flag_wins() {
     for (flags, suffix) in [(&[][..], " by variable"), (&["--echo-suffix", " by flag"][..], " by flag")] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        let mut command = throng();
         command.env("THRONG_LISTEN", "127.0.0.1:0,127.0.0.1:0").env("THRONG_ECHO_SUFFIX", " by variable");
         command.args(flags);
         let server = Server::launch(command, 2);

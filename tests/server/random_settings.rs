@@ -3,7 +3,7 @@
 //!
 //! `RANDOM_SETTINGS` is the number of settings tried (200), `RANDOM_SEED` where they begin (0).
 
-use crate::support::{CLOSE, FIN, PATIENCE, PING, Raw, Server, TEXT, frame, request, text, wait};
+use crate::support::{CLOSE, FIN, PATIENCE, PING, Raw, Server, TEXT, frame, request, text, throng, wait};
 use Kind::{Choice, Count, Positive, Size, SizeOrMost, Time};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -174,10 +174,7 @@ impl Settings {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("THRONG_")) {
-            command.env_remove(name);
-        }
+        let mut command = throng();
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         for Given { name, text, is_variable, .. } in &self.given {
             if *is_variable {

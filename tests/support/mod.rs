@@ -17,6 +17,19 @@ use tungstenite::{Message, WebSocket};
 /// Longest wait for anything: far longer than anything takes, so that only what never comes fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Returns a command that runs `throng`.
+pub fn throng() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_throng")))
+}
+
+/// Removes the settings that the environment of the tests may have, such as the THRONG_BIN of `tests/run`.
+pub fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"THRONG_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// A `throng serve` that is killed when the test ends.
 pub struct Server {
     child: Child,
@@ -45,18 +58,19 @@ impl Server {
 
     /// Starts a server that listens on all these addresses.
     pub fn start_on(listen: &[&str], flags: &[&str]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        let mut command = throng();
         command.arg("serve").args(listen.iter().flat_map(|address| ["--listen", address])).args(flags);
         Server::launch(command, listen.len())
     }
 
     /// Runs a command that is, or becomes, a server, until it listens on that many addresses.
-    pub fn launch(mut command: Command, listeners: usize) -> Server {
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("THRONG_")) {
-            command.env_remove(name);
-        }
-        let mut child =
-            command.env_remove("RUST_LOG").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    pub fn launch(command: Command, listeners: usize) -> Server {
+        let mut child = clean(command)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Log::default());
         let writer = Arc::clone(&log);
         let stderr = BufReader::new(child.stderr.take().unwrap());

@@ -1,7 +1,7 @@
 //! The files of a folder, and nothing else.
 
 use super::files::Files;
-use crate::support::{Server, get, request};
+use crate::support::{Server, get, request, throng};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -198,7 +198,7 @@ fn a_policy_that_is_no_header_value_ends_the_start() {
         (vec!["--static-dir", folder, "--csp", "caf\u{e9}"], "header"),
         (vec!["--csp", "default-src 'self'"], "--static-dir"),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+        let mut command = throng();
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(&arguments).stdin(Stdio::null());
         let output = command.output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr);

@@ -61,10 +61,26 @@ struct Epoch {
 /// Larger changes from one wait to the next mean that the clock was set, and not only adjusted.
 const SET: Duration = Duration::from_millis(1);
 
+/// Two reads of a clock further apart than this were interrupted.
+const INTERRUPTED: Nanos = Nanos::new(5_000);
+
 impl Epoch {
-    fn after_wait(self, now: Time) -> Epoch {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let since_1970 = since_1970.saturating_sub(Nanos::new(now.as_nanos()).into());
+    /// Reads both clocks. The thread can be interrupted between the two, so the run's clock is read before and after.
+    /// What is left of such a pause makes stamps later, and so no latency too low.
+    fn after_wait(self, mut now: impl FnMut() -> Time) -> Epoch {
+        let mut before = now();
+        let (mut of_day, mut after);
+        let mut attempts = 0;
+        loop {
+            of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            after = now();
+            attempts += 1;
+            if after.since(before) <= INTERRUPTED || attempts == 5 {
+                break;
+            }
+            before = after;
+        }
+        let since_1970 = of_day.saturating_sub(Nanos::new(after.as_nanos()).into());
         Epoch { since_1970, is_doubtful: since_1970.abs_diff(self.since_1970) > SET }
     }
 
@@ -135,7 +151,7 @@ impl Sockets {
     fn woke_up(&mut self, reads: u32) {
         if self.stamps {
             self.to_stamp = reads;
-            self.epoch = self.epoch.after_wait(self.now());
+            self.epoch = self.epoch.after_wait(|| self.now());
         }
     }
 
@@ -237,11 +253,27 @@ mod tests {
         assert_eq!(epoch.time(stamp(11), millis(9)), millis(9), "a stamp is never in the future");
         assert_eq!(epoch.time(None, millis(9)), millis(9));
         assert_eq!(epoch.time(Some(Duration::ZERO), millis(9)), millis(9));
-        let first = Epoch::default().after_wait(millis(1));
+        let first = Epoch::default().after_wait(|| millis(1));
         assert!(first.is_doubtful, "the previous value was unknown");
         let set = Epoch { since_1970: first.since_1970 + Duration::from_secs(60), is_doubtful: false };
-        let after = set.after_wait(millis(1));
+        let after = set.after_wait(|| millis(1));
         assert!(after.is_doubtful);
         assert_eq!(after.time(stamp(7), millis(9)), millis(9));
+    }
+
+    #[test]
+    fn an_interruption_between_two_clocks_makes_no_stamp_earlier() {
+        let millis = |millis| Time::ZERO + Nanos::millis(millis);
+        for reads in [vec![1, 4, 4], vec![1, 4, 7, 10, 13, 16]] {
+            let mut left = reads.iter().map(|&read| millis(read));
+            let mut last = Time::ZERO;
+            let epoch = Epoch::default().after_wait(|| {
+                last = left.next().unwrap();
+                last
+            });
+            let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            assert!(epoch.since_1970 + Duration::from_nanos(last.as_nanos()) <= of_day);
+            assert!(last >= millis(4), "the interrupted reads were used");
+        }
     }
 }

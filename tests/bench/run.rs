@@ -5,10 +5,6 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-/// Locked for writing by tests that measure time, so that no other run disturbs them.
-static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The counts of messages in a report. Those that a test does not name must be 0.
 const COUNTS: [&str; 14] = [
@@ -44,7 +40,6 @@ pub struct Running {
     child: Child,
     arguments: String,
     report: PathBuf,
-    _machine: RwLockReadGuard<'static, ()>,
 }
 
 /// Returns the path of a file for this test only.
@@ -52,15 +47,6 @@ pub fn scratch(name: &str) -> PathBuf {
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let number = FILES.fetch_add(1, Ordering::Relaxed);
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}-{name}", std::process::id()))
-}
-
-/// Waits until no other test runs the load tester, and prevents others from starting.
-pub fn alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn shared() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub fn command(arguments: &[&str]) -> Command {
@@ -71,7 +57,6 @@ pub fn command(arguments: &[&str]) -> Command {
 
 /// Runs `throng bench` with these arguments only.
 pub fn bench(arguments: &[&str]) -> Run {
-    let _machine = shared();
     Run::of(arguments, command(arguments).output().unwrap(), Value::Null)
 }
 
@@ -83,12 +68,6 @@ pub fn valid_bench(arguments: &[&str]) -> Run {
 
 /// Runs a scenario and reads its report.
 pub fn run(arguments: &[&str]) -> Run {
-    let _machine = shared();
-    run_alone(arguments)
-}
-
-/// Like [`run`], for callers that hold [`alone`].
-pub fn run_alone(arguments: &[&str]) -> Run {
     let file = scratch("report.json");
     let output = command(arguments).arg("--json").arg(&file).output().unwrap();
     let run = Run::of(arguments, output, read_json(&file));
@@ -105,11 +84,10 @@ pub fn valid_run(arguments: &[&str]) -> Run {
 
 /// Starts a scenario that the test ends with a signal.
 pub fn start(arguments: &[&str]) -> Running {
-    let machine = shared();
     let report = scratch("report.json");
     let mut command = command(arguments);
     command.arg("--json").arg(&report).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Running { child: command.spawn().unwrap(), arguments: arguments.join(" "), report, _machine: machine }
+    Running { child: command.spawn().unwrap(), arguments: arguments.join(" "), report }
 }
 
 fn read_json(file: &Path) -> Value {

@@ -65,11 +65,10 @@ pub fn start(kind: Kind, delay: Duration, idle: Idle) -> Delayed {
         let mut events = Events::with_capacity(256);
         while !ends.load(Ordering::Relaxed) {
             poll.poll(&mut events, Some(server.time_to_sleep(idle))).unwrap();
-            let now = Instant::now();
             for event in &events {
                 match event.token() {
                     LISTENER => server.accept(&listener, &poll),
-                    Token(client) => server.read(client, now),
+                    Token(client) => server.read(client),
                 }
             }
             server.send_due();
@@ -121,7 +120,7 @@ impl Loop {
         }
     }
 
-    fn read(&mut self, number: usize, now: Instant) {
+    fn read(&mut self, number: usize) {
         let Some(Some(client)) = self.clients.get_mut(number) else { return };
         let mut piece = [0; 1 << 16];
         let is_ended = loop {
@@ -131,6 +130,8 @@ impl Loop {
                 Err(error) => break error.kind() != ErrorKind::WouldBlock,
             }
         };
+        // Not before the read: what arrives in between would be sent too early.
+        let now = Instant::now();
         let is_well = !is_ended && client.take_request();
         if !is_well || !self.take_frames(number, now) {
             self.clients[number] = None;

@@ -14,7 +14,7 @@ use throng::config::{self, Cli, Command, Environment, Flags, Settings};
 use throng::http::Site;
 use throng::logging;
 use throng::manual;
-use throng::net::{self, EventLoop, Exit};
+use throng::net::{self, EventLoop, Exit, Mio, System};
 use throng::server::Server;
 
 fn main() -> ExitCode {
@@ -107,11 +107,11 @@ fn run(settings: Settings) -> Result<Exit, Box<dyn Error>> {
     let rng = StdRng::try_from_rng(&mut SysRng)?;
     let server = Server::new(server, site, Hub::new(chat, rng), jiff::Timestamp::now);
     let limits = net::Limits { max_connections, max_refused, ..net };
-    let event_loop = EventLoop::bind(server, &listen, limits)?;
-    for address in event_loop.addresses() {
+    let system = Mio::bind(&listen)?;
+    for address in system.addresses() {
         log::info!(address:%; "listening on http://{address}, for at most {max_connections} connections");
     }
-    Ok(event_loop.run()?)
+    Ok(EventLoop::new(server, system, limits).run()?)
 }
 
 /// Raises the file limit as far as it goes, and returns how many connections it allows: those that are served, and

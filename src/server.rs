@@ -8,7 +8,7 @@ pub use origin::AllowedOrigin;
 
 use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId};
 use crate::http::{Site, decoded, is_healthz};
-use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound};
+use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound, Socket};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
 use crate::ws::head::{Request, Response};
@@ -121,12 +121,16 @@ impl Server {
         Server { settings, site, hub, clock, echoed: String::new(), contexts: 0 }
     }
 
-    fn now(&self, out: &Outbound) -> Now {
+    fn now<T: Socket>(&self, out: &Outbound<T>) -> Now {
         Now { instant: out.now(), time: (self.clock)() }
     }
 
     /// Answers a request; an error is a refusal.
-    fn answer(&self, request: &Request<'_>, out: &mut Outbound) -> Result<Answer<Session>, Response> {
+    fn answer<T: Socket>(
+        &self,
+        request: &Request<'_>,
+        out: &mut Outbound<T>,
+    ) -> Result<Answer<Session>, Response> {
         self.check_host(request, out)?;
         let route = match request.method {
             "GET" | "HEAD" => Route::of(request),
@@ -206,7 +210,7 @@ impl Server {
 
     /// Refuses a request for a host that is not allowed, which protects against DNS rebinding: a page whose own name
     /// resolves to this server. Health checks are exempt, since they may know only the server's address.
-    fn check_host(&self, request: &Request<'_>, out: &mut Outbound) -> Result<(), Response> {
+    fn check_host<T: Socket>(&self, request: &Request<'_>, out: &mut Outbound<T>) -> Result<(), Response> {
         let hosts = &self.settings.hosts;
         let is_allowed = |host: &str| hosts.iter().any(|allowed| allowed.allows(host));
         let host = request.host();
@@ -223,7 +227,7 @@ impl Server {
     }
 
     /// Refuses an opening handshake by a page that is neither the server's own nor allowed.
-    fn check_origin(&self, request: &Request<'_>, out: &mut Outbound) -> Result<(), Response> {
+    fn check_origin<T: Socket>(&self, request: &Request<'_>, out: &mut Outbound<T>) -> Result<(), Response> {
         let Err(origin::Refused(origin)) = origin::check(request, &self.settings.allowed_origins) else {
             return Ok(());
         };
@@ -265,10 +269,10 @@ fn refused_handshake(request: &Request<'_>, response: &Response) -> String {
     format!("refused a WebSocket handshake with {}: {why} (path {:?})", response.status, request.path())
 }
 
-impl App for Server {
+impl<T: Socket> App<T> for Server {
     type Session = Session;
 
-    fn on_request(&mut self, conn: ConnId, request: &Request<'_>, out: &mut Outbound) -> Answer<Session> {
+    fn on_request(&mut self, conn: ConnId, request: &Request<'_>, out: &mut Outbound<T>) -> Answer<Session> {
         let answer = self.answer(request, out).unwrap_or_else(|response| {
             // Refused hosts and origins are counted as such.
             if !matches!(response.status, 403 | 421) {
@@ -293,7 +297,7 @@ impl App for Server {
         Some(self.dated(response))
     }
 
-    fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound) {
+    fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound<T>) {
         self.contexts += usize::from(session.keeps_context);
         let Some(wish) = session.wish.take() else { return };
         let entry = Entry {
@@ -306,7 +310,13 @@ impl App for Server {
         self.hub.enter(client(conn), &entry, self.now(out), &mut Frames(out));
     }
 
-    fn on_message(&mut self, conn: ConnId, session: &mut Session, message: &Message<'_>, out: &mut Outbound) {
+    fn on_message(
+        &mut self,
+        conn: ConnId,
+        session: &mut Session,
+        message: &Message<'_>,
+        out: &mut Outbound<T>,
+    ) {
         log::trace!(connection = conn.generation; "{conn}: {}", Logged(message));
         match session.purpose {
             Purpose::Chat => {
@@ -328,13 +338,13 @@ impl App for Server {
         }
     }
 
-    fn on_caught_up(&mut self, conn: ConnId, _: &mut Session, missed: &[Missed], out: &mut Outbound) {
+    fn on_caught_up(&mut self, conn: ConnId, _: &mut Session, missed: &[Missed], out: &mut Outbound<T>) {
         for Missed { group, position } in missed {
             self.hub.catch_up(client(conn), room(*group), *position, &mut Frames(out));
         }
     }
 
-    fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound) {
+    fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound<T>) {
         self.contexts -= usize::from(session.keeps_context);
         if let Purpose::Chat = session.purpose {
             self.hub.exit(client(conn), self.now(out), &mut Frames(out));
@@ -345,15 +355,15 @@ impl App for Server {
         self.hub.due()
     }
 
-    fn on_due(&mut self, out: &mut Outbound) {
+    fn on_due(&mut self, out: &mut Outbound<T>) {
         self.hub.tick(self.now(out), &mut Frames(out));
     }
 }
 
 /// Chat's output as frames. A client is named as its connection is, and a channel as its group.
-struct Frames<'a>(&'a mut Outbound);
+struct Frames<'a, T>(&'a mut Outbound<T>);
 
-impl Outbox for Frames<'_> {
+impl<T: Socket> Outbox for Frames<'_, T> {
     fn send(&mut self, to: ClientId, payload: Payload<'_>) {
         let (opcode, bytes) = frame(payload);
         self.0.send(conn(to), opcode, bytes);

@@ -1,15 +1,13 @@
-//! Accepting connections, and what to do when the system has no more descriptors.
+//! Errors of accepting connections, and how many connections an address may have.
 
-use mio::net::{TcpListener, TcpStream};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// How an attempt to accept ended.
-pub(super) enum Accepted {
-    Connection(TcpStream, SocketAddr),
-    /// Nobody waits.
+pub(super) enum Accepted<T> {
+    Connection(T, SocketAddr),
+    /// No connection waits.
     Nobody,
     /// The connection that was first in line has failed; the next may be accepted.
     Aborted(io::Error),
@@ -17,21 +15,13 @@ pub(super) enum Accepted {
     Failed(io::Error),
 }
 
-/// Accepts one connection.
-pub(super) fn accept(listener: &TcpListener) -> Accepted {
-    match listener.accept() {
-        Ok((stream, peer)) => Accepted::Connection(stream, canonical(peer)),
+/// Tells errors of one connection from those of the listener.
+pub(super) fn accepted<T>(result: io::Result<(T, SocketAddr)>) -> Accepted<T> {
+    match result {
+        Ok((socket, peer)) => Accepted::Connection(socket, peer),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
         Err(error) if is_of_connection(&error) => Accepted::Aborted(error),
         Err(error) => Accepted::Failed(error),
-    }
-}
-
-/// Of a peer that connects over IPv4 to an IPv6 socket, its IPv4 address.
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    match peer.ip().to_canonical() {
-        IpAddr::V4(ip) => SocketAddr::new(ip.into(), peer.port()),
-        IpAddr::V6(_) => peer,
     }
 }
 
@@ -73,35 +63,6 @@ pub(super) fn advice(error: &io::Error) -> &'static str {
         Some(libc::EPERM | libc::EACCES) => "look for a firewall or a security policy that forbids it; ",
         _ => "",
     }
-}
-
-/// A descriptor kept back, so that when none is left a peer can still be told so.
-#[derive(Debug)]
-pub(super) struct Spare(Option<File>);
-
-impl Spare {
-    pub(super) fn new() -> Spare {
-        Spare(open_spare())
-    }
-
-    /// Accepts one connection in the place of the spare descriptor, if one waits. [`Spare::renew`] takes the place back
-    /// once the connection has ended.
-    pub(super) fn accept_one(&mut self, listener: &TcpListener) -> Option<TcpStream> {
-        drop(self.0.take());
-        match accept(listener) {
-            Accepted::Connection(stream, _) => Some(stream),
-            Accepted::Nobody | Accepted::Aborted(_) | Accepted::Failed(_) => None,
-        }
-    }
-
-    /// Keeps a descriptor back again.
-    pub(super) fn renew(&mut self) {
-        self.0 = open_spare();
-    }
-}
-
-fn open_spare() -> Option<File> {
-    File::open("/dev/null").ok()
 }
 
 /// How many connections each client has, as far as addresses tell clients apart: by IPv4 address or by IPv6 network of

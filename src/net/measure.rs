@@ -1,7 +1,7 @@
 //! A crowd without sockets, for `benches/layers`: what fan-out costs beside the system's `write`.
 
 use super::outbound::Outbound;
-use super::{ConnId, GroupId, Limits, Transport};
+use super::{ConnId, GroupId, Limits, Socket};
 use crate::ws::Opcode;
 use std::cell::Cell;
 use std::io;
@@ -64,7 +64,14 @@ impl io::Write for Void {
     }
 }
 
-impl Transport for Void {
+/// Has nothing to read.
+impl io::Read for Void {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Socket for Void {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -19,16 +19,18 @@ pub mod measure;
 pub mod outbound;
 pub mod queue;
 mod shed;
+mod signals;
+mod system;
 pub mod timers;
 
 pub use endpoint::Endpoint;
 pub use event_loop::{EventLoop, Exit};
 pub use outbound::Outbound;
 pub use shed::Cause;
+pub use system::{Mio, Readiness, Ready, Socket, System};
 
 use crate::ws::head::{self, Request, Response};
 use crate::ws::{Message, handshake};
-use std::io;
 use std::time::{Duration, Instant};
 
 /// Identifies a connection, including one that has ended.
@@ -38,6 +40,17 @@ pub struct ConnId {
     pub slot: u32,
     /// Counts accepted connections, so that connections that use the same slot at different times differ.
     pub generation: u32,
+}
+
+impl ConnId {
+    /// Returns the token under which the system reports readiness of the connection.
+    fn token(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    fn of_token(token: u64) -> ConnId {
+        ConnId { slot: token as u32, generation: (token >> 32) as u32 }
+    }
 }
 
 impl std::fmt::Display for ConnId {
@@ -71,7 +84,9 @@ pub struct Missed {
 }
 
 /// The application on top of the event loop. Its handlers enqueue output and return; they never block.
-pub trait App {
+///
+/// `T` is the socket of a connection, which no handler touches.
+pub trait App<T: Socket> {
     /// The application's state of one WebSocket connection.
     type Session;
 
@@ -80,19 +95,19 @@ pub trait App {
         &mut self,
         conn: ConnId,
         request: &Request<'_>,
-        out: &mut Outbound,
+        out: &mut Outbound<T>,
     ) -> Answer<Self::Session>;
     /// Answers a request on a connection that exceeds a limit on connections, such as a health check. `None` refuses it.
     fn on_refused(&mut self, request: &Request<'_>) -> Option<Response>;
     /// Called when a connection was upgraded. Messages sent here follow the handshake response.
-    fn on_open(&mut self, conn: ConnId, session: &mut Self::Session, out: &mut Outbound);
+    fn on_open(&mut self, conn: ConnId, session: &mut Self::Session, out: &mut Outbound<T>);
     /// Called for each message received.
     fn on_message(
         &mut self,
         conn: ConnId,
         session: &mut Self::Session,
         message: &Message<'_>,
-        out: &mut Outbound,
+        out: &mut Outbound<T>,
     );
     /// Called when a connection has caught up after messages to its groups were skipped. In each group of
     /// `missed`, it missed all messages from the given position up to now. It receives all messages published
@@ -102,15 +117,15 @@ pub trait App {
         conn: ConnId,
         session: &mut Self::Session,
         missed: &[Missed],
-        out: &mut Outbound,
+        out: &mut Outbound<T>,
     );
     /// Called when a connection has ended or its closing handshake has begun. Nothing can be sent to it any
     /// more.
-    fn on_close(&mut self, conn: ConnId, session: Self::Session, out: &mut Outbound);
+    fn on_close(&mut self, conn: ConnId, session: Self::Session, out: &mut Outbound<T>);
     /// Returns the time at which [`App::on_due`] is to be called.
     fn due(&self) -> Option<Instant>;
     /// Called when the time returned by [`App::due`] is reached.
-    fn on_due(&mut self, out: &mut Outbound);
+    fn on_due(&mut self, out: &mut Outbound<T>);
 }
 
 /// The answer to the head of a request.
@@ -127,18 +142,6 @@ pub enum Answer<S> {
     },
     /// Send this response. The connection stays open if the request allows it.
     Reply(Response),
-}
-
-/// The output side of a connection's socket.
-pub trait Transport: io::Write {
-    /// Shuts down the write direction: the peer sees the end of the stream.
-    fn shutdown_write(&mut self) -> io::Result<()>;
-}
-
-impl Transport for mio::net::TcpStream {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(std::net::Shutdown::Write)
-    }
 }
 
 /// Limits on what peers may use of the event loop. 0 disables a limit.
@@ -280,7 +283,14 @@ pub(crate) mod test_pipe {
         }
     }
 
-    impl super::Transport for Pipe {
+    /// Has nothing to read.
+    impl io::Read for Pipe {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    impl super::Socket for Pipe {
         fn shutdown_write(&mut self) -> io::Result<()> {
             self.is_shut_down = true;
             Ok(())

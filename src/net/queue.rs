@@ -1,6 +1,6 @@
 //! The output of one connection that its socket has not accepted yet.
 
-use super::Transport;
+use super::Socket;
 use crate::ws::frame::Header;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -117,7 +117,7 @@ impl OutboundQueue {
     }
 
     /// Writes until the queue is empty or the socket accepts no more.
-    pub fn flush(&mut self, transport: &mut impl Transport) -> io::Result<Flush> {
+    pub fn flush(&mut self, transport: &mut impl Socket) -> io::Result<Flush> {
         loop {
             let taken = match self.chunks.len() {
                 0 => return Ok(Flush::Drained),

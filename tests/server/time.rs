@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use throng::net::{Answer, App, ConnId, EventLoop, Exit, Limits, Missed, Outbound};
+use throng::net::{Answer, App, ConnId, EventLoop, Exit, Limits, Mio, Missed, Outbound, Socket, System};
 use throng::ws::Message;
 use throng::ws::handshake::{self, Accepted};
 use throng::ws::head::{Request, Response};
@@ -178,10 +178,10 @@ fn a_reader_that_reads_after_a_pause_is_not_taken_for_a_slow_one() {
 /// Notes the time at each call.
 struct Times(mpsc::Sender<Instant>);
 
-impl App for Times {
+impl<T: Socket> App<T> for Times {
     type Session = ();
 
-    fn on_request(&mut self, _: ConnId, request: &Request<'_>, out: &mut Outbound) -> Answer<()> {
+    fn on_request(&mut self, _: ConnId, request: &Request<'_>, out: &mut Outbound<T>) -> Answer<()> {
         let _ = self.0.send(out.now());
         let key = handshake::check(request).unwrap();
         let accepted = Accepted { key, subprotocol: None, deflate: None };
@@ -192,18 +192,18 @@ impl App for Times {
         None
     }
 
-    fn on_open(&mut self, _: ConnId, (): &mut (), out: &mut Outbound) {
+    fn on_open(&mut self, _: ConnId, (): &mut (), out: &mut Outbound<T>) {
         let _ = self.0.send(out.now());
     }
 
-    fn on_message(&mut self, conn: ConnId, (): &mut (), message: &Message<'_>, out: &mut Outbound) {
+    fn on_message(&mut self, conn: ConnId, (): &mut (), message: &Message<'_>, out: &mut Outbound<T>) {
         let _ = self.0.send(out.now());
         out.send(conn, message.opcode(), message.payload());
     }
 
-    fn on_caught_up(&mut self, _: ConnId, (): &mut (), _: &[Missed], _: &mut Outbound) {}
+    fn on_caught_up(&mut self, _: ConnId, (): &mut (), _: &[Missed], _: &mut Outbound<T>) {}
 
-    fn on_close(&mut self, _: ConnId, (): (), out: &mut Outbound) {
+    fn on_close(&mut self, _: ConnId, (): (), out: &mut Outbound<T>) {
         let _ = self.0.send(out.now());
     }
 
@@ -212,7 +212,7 @@ impl App for Times {
         Some(Instant::now())
     }
 
-    fn on_due(&mut self, out: &mut Outbound) {
+    fn on_due(&mut self, out: &mut Outbound<T>) {
         let _ = self.0.send(out.now());
     }
 }
@@ -223,9 +223,9 @@ fn the_time_that_an_application_sees_never_goes_back() {
     let (address, addresses) = mpsc::channel::<SocketAddr>();
     let server = thread::spawn(move || {
         let any = [SocketAddr::from(([127, 0, 0, 1], 0)).into()];
-        let event_loop = EventLoop::bind(Times(time), &any, Limits::default()).unwrap();
-        address.send(event_loop.addresses()[0]).unwrap();
-        event_loop.run().unwrap()
+        let system = Mio::bind(&any).unwrap();
+        address.send(system.addresses()[0]).unwrap();
+        EventLoop::new(Times(time), system, Limits::default()).run().unwrap()
     });
     let mut raw = Raw::connect(addresses.recv().unwrap());
     raw.send(crate::support::handshake("/"));

@@ -5,19 +5,17 @@
 
 use super::super::listener::{self, Accepted};
 use super::super::shed::Cause;
-use super::super::{App, ConnId};
+use super::super::{App, ConnId, Socket, System};
 use super::EventLoop;
 use super::input::{Head, Input, State};
 use crate::ws::head::{HeadScan, Request, Response};
-use mio::net::TcpStream;
-use mio::{Interest, Token};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 
 /// Connections accepted in one tick, before those that are there have their turn.
 const ACCEPT_BUDGET: usize = 128;
 
-impl<A: App> EventLoop<A> {
+impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
     pub(super) fn accept(&mut self) {
         for index in 0..self.listeners.len() {
             self.listeners[index].resume_if_due(self.now);
@@ -27,8 +25,8 @@ impl<A: App> EventLoop<A> {
                 if !listener.may_accept() {
                     break;
                 }
-                match listener::accept(&listener.socket) {
-                    Accepted::Connection(stream, peer) => self.admit(stream, peer),
+                match listener::accepted(self.system.accept(index)) {
+                    Accepted::Connection(socket, peer) => self.admit(socket, peer),
                     Accepted::Nobody => listener.recover(self.now),
                     Accepted::Aborted(error) => {
                         aborted += 1;
@@ -39,11 +37,10 @@ impl<A: App> EventLoop<A> {
                     Accepted::Failed(error) => {
                         listener.fail(&error, self.now);
                         if listener::is_out_of_descriptors(&error) {
-                            let accepted = self.spare.accept_one(&listener.socket);
-                            if let Some(stream) = accepted {
-                                self.refuse_at_once(stream, Cause::Descriptors);
+                            if let Some(socket) = self.system.accept_with_spare(index) {
+                                self.refuse_at_once(socket, Cause::Descriptors);
                             }
-                            self.spare.renew();
+                            self.system.renew_spare();
                         }
                     }
                 }
@@ -51,7 +48,7 @@ impl<A: App> EventLoop<A> {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, socket: S::Socket, peer: SocketAddr) {
         let most = self.limits.max_connections;
         let refused = if most > 0 && self.outbound.len() - self.refused >= most {
             Some(Cause::Connections)
@@ -64,9 +61,9 @@ impl<A: App> EventLoop<A> {
             && self.refused >= self.limits.max_refused
         {
             self.refuse_oldest();
-            return self.refuse_at_once(stream, cause);
+            return self.refuse_at_once(socket, cause);
         }
-        let conn = self.outbound.insert(stream);
+        let conn = self.outbound.insert(socket);
         let slot = conn.slot as usize;
         if self.inputs.len() <= slot {
             self.inputs.resize_with(slot + 1, || None);
@@ -81,14 +78,12 @@ impl<A: App> EventLoop<A> {
             refused,
         });
         log::debug!(connection = conn.generation; "{conn}: connected from {peer}");
-        if let Some(stream) = self.outbound.transport(conn) {
-            let token = Token((conn.generation as usize) << 32 | slot);
-            let both = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = self.poll.registry().register(stream, token, both) {
-                let what = || format!("the system cannot watch a connection from {}: {error}", peer.ip());
-                self.outbound.shed.count_with(Cause::Unwatched, what);
-                self.outbound.kill(conn);
-            }
+        if let Some(socket) = self.outbound.transport(conn)
+            && let Err(error) = self.system.watch(socket, conn.token())
+        {
+            let what = || format!("the system cannot watch a connection from {}: {error}", peer.ip());
+            self.outbound.shed.count_with(Cause::Unwatched, what);
+            self.outbound.kill(conn);
         }
         match refused {
             None => self.await_head(conn),
@@ -128,9 +123,9 @@ impl<A: App> EventLoop<A> {
 
     /// Answers what a connection has sent already and ends it, as well as can be: a socket that is closed with bytes
     /// unread takes the answer back.
-    fn refuse_at_once(&mut self, mut stream: TcpStream, cause: Cause) {
+    fn refuse_at_once(&mut self, mut socket: S::Socket, cause: Cause) {
         let mut bytes = [0; 4096];
-        let len = stream.read(&mut bytes).unwrap_or(0);
+        let len = socket.read(&mut bytes).unwrap_or(0);
         let head = match HeadScan::default().advance(&bytes[..len], &self.limits.head) {
             Ok(Some(len)) => &bytes[..len],
             Ok(None) | Err(_) => &[],
@@ -138,9 +133,9 @@ impl<A: App> EventLoop<A> {
         let (response, head_only) = self.response_to_refused(head, cause);
         let mut out = Vec::new();
         response.encode(head_only, false, &mut out);
-        let _ = stream.write(&out);
-        let _ = stream.shutdown(Shutdown::Write);
-        let _ = stream.read(&mut bytes);
+        let _ = socket.write(&out);
+        let _ = socket.shutdown_write();
+        let _ = socket.read(&mut bytes);
     }
 
     /// The answer to a request for which there is no place, and whether it is to be without its body.

@@ -2,7 +2,7 @@
 
 use super::super::outbound::Finish;
 use super::super::shed::Cause;
-use super::super::{Answer, App, ConnId};
+use super::super::{Answer, App, ConnId, System};
 use super::timeouts::Timers;
 use super::{EventLoop, RECEIVE_BUFFER};
 use crate::ws::head::{HeadError, HeadScan, Request, Response};
@@ -69,7 +69,7 @@ impl Head {
     }
 }
 
-impl<A: App> EventLoop<A> {
+impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
     /// Reads what the socket has, up to the budget, and writes the answers.
     pub(super) fn read(&mut self, conn: ConnId) {
         if !self.outbound.is_present(conn) || self.input(conn).is_paused || self.input(conn).waits_its_turn {

@@ -1,8 +1,6 @@
 //! A listening socket, and what happens to it when accepting fails.
 
 use super::super::listener;
-use mio::net::TcpListener;
-use mio::{Interest, Registry, Token};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,7 +12,7 @@ const REPORT_PAUSE: Duration = Duration::from_secs(10);
 
 /// A listening socket.
 pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+    /// With the port that the system chose.
     address: SocketAddr,
     /// Connections may wait there.
     pub(super) is_ready: bool,
@@ -26,23 +24,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Has the poll watch a socket that listens.
-    pub(super) fn new(mut socket: TcpListener, registry: &Registry, token: Token) -> io::Result<Listener> {
-        registry.register(&mut socket, token, Interest::READABLE)?;
-        let address = socket.local_addr()?;
-        Ok(Listener {
-            socket,
-            address,
-            is_ready: false,
-            paused_until: None,
-            is_failing: false,
-            report_after: None,
-        })
-    }
-
-    /// The address, with the port that the system chose.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    pub(super) fn new(address: SocketAddr) -> Listener {
+        Listener { address, is_ready: false, paused_until: None, is_failing: false, report_after: None }
     }
 
     /// Whether there may be connections to accept now.

@@ -4,36 +4,22 @@ mod accepting;
 mod input;
 mod lateness;
 mod listening;
-mod signals;
 mod timeouts;
 
-use super::endpoint::{self, Endpoint};
-use super::listener::{PerAddress, Spare};
+use super::listener::PerAddress;
 use super::outbound::{Finish, Outbound};
-use super::{App, ConnId, Limits};
+use super::{App, ConnId, Limits, Readiness, Ready, System, signals};
 use crate::ws::CloseCode;
 use crate::ws::deflate::Inflater;
 use input::{Input, State};
 use lateness::{Lateness, Polled};
 use listening::Listener;
-use mio::event::Event as Readiness;
-use mio::{Events, Interest, Poll, Token};
-use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use timeouts::Timers;
 
 /// The one receive buffer, in bytes.
 const RECEIVE_BUFFER: usize = 64 << 10;
-/// Readiness events taken in one poll; doubled while a poll fills them.
-const EVENTS: usize = 1024;
-const MAX_EVENTS: usize = 16 * EVENTS;
-
-/// A connection's token is its generation and its slot side by side.
-const _: () = assert!(usize::BITS == 64, "tokens need 64 bits");
-const SIGNALS: Token = Token(usize::MAX);
-const LISTENER: usize = usize::MAX - 1;
 
 /// How the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +33,14 @@ pub enum Exit {
 }
 
 /// A server: listeners, connections, and the application that answers them.
-pub struct EventLoop<A: App> {
+pub struct EventLoop<A: App<S::Socket>, S: System> {
     app: A,
+    system: S,
     limits: Limits,
-    poll: Poll,
-    signals: Signals,
+    /// What the last poll reported.
+    ready: Vec<Ready>,
     listeners: Vec<Listener>,
-    outbound: Outbound,
+    outbound: Outbound<S::Socket>,
     inputs: Vec<Option<Input<A::Session>>>,
     receive_buffer: Vec<u8>,
     inflater: Inflater,
@@ -63,7 +50,6 @@ pub struct EventLoop<A: App> {
     ready_again: Vec<ConnId>,
     timers: Timers,
     per_address: PerAddress,
-    spare: Spare,
     /// Connections for which there is no place and which have not ended.
     refused: usize,
     shutdown_by: Option<Instant>,
@@ -71,22 +57,14 @@ pub struct EventLoop<A: App> {
     lateness: Lateness,
 }
 
-impl<A: App> EventLoop<A> {
-    /// Binds the addresses and takes over SIGTERM, SIGINT and SIGHUP.
-    pub fn bind(app: A, endpoints: &[Endpoint], limits: Limits) -> io::Result<EventLoop<A>> {
-        let poll = Poll::new()?;
-        let mut signals = signals::take_over()?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let mut listeners = Vec::new();
-        for (index, socket) in endpoint::bind_all(endpoints)?.into_iter().enumerate() {
-            listeners.push(Listener::new(socket, poll.registry(), Token(LISTENER - index))?);
-        }
-        let now = Instant::now();
-        Ok(EventLoop {
+impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
+    /// Creates the loop of a server that serves at the listeners of `system`.
+    pub fn new(app: A, system: S, limits: Limits) -> EventLoop<A, S> {
+        let now = system.now();
+        EventLoop {
             app,
-            poll,
-            signals,
-            listeners,
+            ready: Vec::new(),
+            listeners: system.addresses().iter().map(|address| Listener::new(*address)).collect(),
             outbound: Outbound::new(&limits, now),
             inputs: Vec::new(),
             receive_buffer: vec![0; RECEIVE_BUFFER],
@@ -95,63 +73,59 @@ impl<A: App> EventLoop<A> {
             ready_again: Vec::new(),
             timers: Timers::new(&limits, now),
             per_address: PerAddress::new(limits.max_per_address),
-            spare: Spare::new(),
             refused: 0,
             shutdown_by: None,
             now,
             lateness: Lateness::new(now),
             limits,
-        })
-    }
-
-    /// The addresses that are listened on, with the ports that the system chose.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(Listener::address).collect()
+            system,
+        }
     }
 
     /// Serves until a signal ends it.
     pub fn run(mut self) -> io::Result<Exit> {
-        let exit = self.serve();
+        let exit = loop {
+            match self.tick() {
+                Ok(None) => {}
+                Ok(Some(exit)) => break Ok(exit),
+                Err(error) => break Err(error),
+            }
+        };
         self.outbound.shed.log_totals();
         exit
     }
 
-    fn serve(&mut self) -> io::Result<Exit> {
-        let mut events = Events::with_capacity(EVENTS);
-        loop {
-            let timeout = self.poll_timeout();
-            let before = self.now;
-            let is_interrupted = match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => true,
-                result => result.map(|()| false)?,
-            };
-            self.read_clock(timeout.unwrap_or(Duration::MAX));
-            let mut taken = 0;
-            for event in &events {
-                taken += 1;
-                if let Some(exit) = self.dispatch(event) {
-                    return Ok(exit);
-                }
-            }
-            self.read_ready_again();
-            if !is_interrupted {
-                let poll = Polled { before, events: taken, is_full: taken == events.capacity() };
-                self.lateness.polled(&poll, self.sockets());
-            }
-            if taken == events.capacity() && taken < MAX_EVENTS {
-                events = Events::with_capacity(2 * taken);
-            }
-            self.expire();
-            self.reap();
-            self.accept();
-            self.tell_caught_up();
-            self.outbound.flush();
-            self.read_clock(Duration::ZERO);
-            self.outbound.shed.log_due(self.now);
-            if let Some(exit) = self.is_shut_down() {
-                return Ok(exit);
+    /// Waits for sockets, signals and deadlines, and does what is to be done then. Returns how the loop ended, if it
+    /// did. Fails only if the system cannot wait.
+    pub fn tick(&mut self) -> io::Result<Option<Exit>> {
+        let before = self.now;
+        let timeout = self.poll_timeout();
+        let mut ready = std::mem::take(&mut self.ready);
+        let polled = self.system.poll(timeout, &mut ready);
+        self.read_clock(timeout.unwrap_or(Duration::MAX));
+        for ready in &ready {
+            if let Some(exit) = self.dispatch(*ready) {
+                return Ok(Some(exit));
             }
         }
+        self.read_ready_again();
+        match polled {
+            Ok(is_full) => {
+                self.lateness.polled(&Polled { before, events: ready.len(), is_full }, self.sockets());
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        ready.clear();
+        self.ready = ready;
+        self.expire();
+        self.reap();
+        self.accept();
+        self.tell_caught_up();
+        self.outbound.flush();
+        self.read_clock(Duration::ZERO);
+        self.outbound.shed.log_due(self.now);
+        Ok(self.is_shut_down())
     }
 
     /// How long to wait for sockets: until the next deadline.
@@ -179,7 +153,7 @@ impl<A: App> EventLoop<A> {
 
     /// Reads the clock. If more time has passed than expected, this process did not run, so all timeouts are extended.
     fn read_clock(&mut self, expected: Duration) {
-        let now = Instant::now();
+        let now = self.system.now();
         let elapsed = now.saturating_duration_since(self.now);
         if let Some(lost) = lateness::lost_time(elapsed, expected) {
             log::warn!(
@@ -193,33 +167,37 @@ impl<A: App> EventLoop<A> {
         self.outbound.set_now(now);
     }
 
-    fn dispatch(&mut self, event: &Readiness) -> Option<Exit> {
-        match event.token() {
-            SIGNALS => return self.on_signals(),
-            Token(token) if token > LISTENER - self.listeners.len() => {
-                self.listeners[LISTENER - token].is_ready = true;
-            }
-            Token(token) => {
-                let conn = ConnId { slot: token as u32, generation: (token >> 32) as u32 };
-                if !self.outbound.is_present(conn) {
-                    return None;
-                }
-                let mut has_input = event.is_readable();
-                if event.is_writable() {
-                    self.outbound.writable(conn);
-                    has_input |= self.resume(conn);
-                }
-                if event.is_read_closed() || event.is_error() {
-                    self.input(conn).is_hung_up = true;
-                    has_input = true;
-                }
-                // Of a new socket the system first tells that it can be written to, which is nothing to read.
-                if has_input {
-                    self.read(conn);
+    fn dispatch(&mut self, ready: Ready) -> Option<Exit> {
+        match ready {
+            Ready::Signal => return self.on_signals(),
+            Ready::Listener(index) => {
+                if let Some(listener) = self.listeners.get_mut(index) {
+                    listener.is_ready = true;
                 }
             }
+            Ready::Socket(readiness) => self.on_socket(readiness),
         }
         None
+    }
+
+    fn on_socket(&mut self, ready: Readiness) {
+        let conn = ConnId::of_token(ready.token);
+        if !self.outbound.is_present(conn) {
+            return;
+        }
+        let mut has_input = ready.is_readable;
+        if ready.is_writable {
+            self.outbound.writable(conn);
+            has_input |= self.resume(conn);
+        }
+        if ready.is_closed {
+            self.input(conn).is_hung_up = true;
+            has_input = true;
+        }
+        // A new socket is reported as writable first, when there is nothing to read.
+        if has_input {
+            self.read(conn);
+        }
     }
 
     /// Frees what has ended.
@@ -253,8 +231,7 @@ impl<A: App> EventLoop<A> {
     }
 
     fn on_signals(&mut self) -> Option<Exit> {
-        let signals: Vec<i32> = self.signals.pending().collect();
-        for signal in signals {
+        for signal in self.system.signals() {
             if self.shutdown_by.is_none() {
                 self.shut_down();
             } else if signals::is_urgent(signal) {
@@ -268,6 +245,7 @@ impl<A: App> EventLoop<A> {
         log::info!("shutting down: closing {} connections", self.outbound.len());
         self.shutdown_by = Some(self.now + self.limits.shutdown_timeout);
         self.listeners.clear();
+        self.system.stop_listening();
         let conns: Vec<ConnId> =
             (0..self.inputs.len()).filter_map(|slot| self.outbound.conn_at(slot as u32)).collect();
         for conn in conns {

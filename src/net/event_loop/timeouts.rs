@@ -2,7 +2,7 @@
 
 use super::super::shed::Cause;
 use super::super::timers::Fifo;
-use super::super::{App, ConnId, Limits};
+use super::super::{App, ConnId, Limits, System};
 use super::EventLoop;
 use super::input::State;
 use crate::ws::CloseCode;
@@ -55,7 +55,7 @@ impl Timers {
     }
 }
 
-impl<A: App> EventLoop<A> {
+impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
     pub(super) fn expire(&mut self) {
         while let Some(conn) = self.next_due(|timers| &mut timers.head) {
             if matches!(&self.input(conn).state, State::Head(head) if head.is_empty()) {

@@ -2,11 +2,11 @@
 
 use super::super::group::VACANT;
 use super::super::queue::Flush;
-use super::super::{ConnId, Transport};
+use super::super::{ConnId, Socket};
 use super::{Finish, KEPT_BUFFER, Outbound, SPARE_BUFFERS, SubgroupId};
 use std::io;
 
-impl<T: Transport> Outbound<T> {
+impl<T: Socket> Outbound<T> {
     /// Writes the collected answers.
     pub(in crate::net) fn end_answers(&mut self) {
         let Some(conn) = self.answering.take() else { return };
@@ -165,7 +165,7 @@ impl<T: Transport> Outbound<T> {
 }
 
 /// Writes as many bytes as the socket accepts and returns their number, which may be 0.
-fn write(transport: &mut impl Transport, bytes: &[u8]) -> io::Result<usize> {
+fn write(transport: &mut impl Socket, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match transport.write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),

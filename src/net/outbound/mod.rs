@@ -22,7 +22,7 @@ use super::group::Group;
 use super::queue::OutboundQueue;
 use super::shed::{Cause, Shed};
 use super::timers::Fifo;
-use super::{ConnId, GroupId, Limits, Transport};
+use super::{ConnId, GroupId, Limits, Socket};
 use crate::ws::{CloseCode, Encoder, Form, Opcode, frame};
 use bytes::{Bytes, BytesMut};
 use mio::net::TcpStream;
@@ -115,7 +115,7 @@ pub(in crate::net) enum Finish {
     Drop,
 }
 
-impl<T: Transport> Outbound<T> {
+impl<T: Socket> Outbound<T> {
     /// Creates an empty set of connections at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Outbound<T> {
         let mut encoder = Encoder::default();

@@ -8,7 +8,7 @@
 
 use super::super::group::Marks;
 use super::super::shed::Cause;
-use super::super::{ConnId, GroupId, Limits, Missed, Slow, Transport};
+use super::super::{ConnId, GroupId, Limits, Missed, Slow, Socket};
 use super::{Finish, Outbound, SubgroupId, encoded};
 use crate::ws::{CloseCode, Form, Opcode, frame};
 use bytes::Bytes;
@@ -77,7 +77,7 @@ impl Lags {
     }
 }
 
-impl<T: Transport> Outbound<T> {
+impl<T: Socket> Outbound<T> {
     /// Closes connections whose queue timeouts have expired by `now`, or marks them as lagging.
     pub(in crate::net) fn expire(&mut self, now: Instant) {
         while let Some(conn) = self.over_high_water.pop_due(now).and_then(|slot| self.conn_at(slot)) {

@@ -46,7 +46,10 @@ impl Crowd {
     pub fn hear(&mut self, text: &[u8]) {
         self.takes.set(false);
         self.out.publish(ROOM, 0, Opcode::Text, text);
-        self.out.flush();
+        self.out.flush(Instant::now);
+        while self.out.is_flushing() {
+            self.out.flush(Instant::now);
+        }
         self.takes.set(true);
         for conn in &self.refusing {
             self.out.writable(*conn);

@@ -12,7 +12,7 @@
 
 mod endpoint;
 mod event_loop;
-mod group;
+mod fanout;
 mod listener;
 #[cfg(feature = "measure")]
 pub mod measure;

@@ -89,10 +89,6 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         if self.resume(conn) {
             self.read_again(conn);
         }
-        if self.outbound.has_large_batch() {
-            self.outbound.flush();
-            self.stop_closed();
-        }
     }
 
     /// Has the connection read once more, after the others.
@@ -332,7 +328,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
                         self.app.on_message(conn, session, &message, &mut self.outbound);
                         self.stop_closed();
                     }
-                    if self.outbound.has_large_batch() {
+                    if self.outbound.is_congested() {
                         self.budget = 0;
                     }
                 }

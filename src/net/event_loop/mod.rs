@@ -122,7 +122,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         self.reap();
         self.accept();
         self.tell_caught_up();
-        self.outbound.flush();
+        self.outbound.flush(|| self.system.now());
         self.read_clock(Duration::ZERO);
         self.outbound.shed.log_due(self.now);
         Ok(self.is_shut_down())
@@ -132,7 +132,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
     fn poll_timeout(&mut self) -> Option<Duration> {
         let accepts = self.listeners.iter().any(Listener::may_accept);
         let is_to_be_told = self.outbound.has_ended() || self.outbound.has_caught_up();
-        if accepts || is_to_be_told || !self.ready_again.is_empty() {
+        if accepts || is_to_be_told || self.outbound.is_flushing() || !self.ready_again.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [

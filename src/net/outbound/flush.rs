@@ -1,10 +1,16 @@
 //! Writing enqueued output to the sockets.
 
-use super::super::group::VACANT;
+use super::super::fanout::{Group, Size, SubgroupId, Visit};
 use super::super::queue::Flush;
 use super::super::{ConnId, Socket};
-use super::{Finish, KEPT_BUFFER, Outbound, SPARE_BUFFERS, SubgroupId};
+use super::{Finish, KEPT_BUFFER, Outbound};
 use std::io;
+use std::time::{Duration, Instant};
+
+/// How long the groups of one size are written to before sockets are polled again.
+const SLICE: Duration = Duration::from_millis(1);
+/// Number of writes after which the clock is read: about a tenth of a slice.
+const WRITES: u32 = 16;
 
 impl<T: Socket> Outbound<T> {
     /// Writes the collected answers.
@@ -42,22 +48,26 @@ impl<T: Socket> Outbound<T> {
         }
     }
 
-    /// Writes as much as the sockets accept: first each queue, then the batch of each group that is not held.
-    /// Small groups come first, since they delay the others least.
-    pub(in crate::net) fn flush(&mut self) {
+    /// Writes as much as the sockets accept: first the queues of connections, then what was published to groups, except
+    /// to those that wait for more. Stops after about `SLICE` of the time of `clock` for each size of group; then
+    /// [`Outbound::is_flushing`] is true, and the next flush continues.
+    pub(in crate::net) fn flush(&mut self, clock: impl Fn() -> Instant) {
         while let Some(slot) = self.unoffered.pop() {
             if self.sinks.contains(slot as usize) {
                 self.flush_sink(slot);
             }
         }
-        self.has_large_batch = false;
-        let mut published = std::mem::take(&mut self.published);
-        if published.len() > 1 {
-            published.sort_unstable_by_key(|id| self.groups[id.index()].as_ref().map(|group| group.len()));
+        self.fanout.release(self.now);
+        self.is_congested = false;
+        for size in [Size::Small, Size::Large] {
+            let mut slice = Slice::new(&clock);
+            while let Some((id, group)) = self.fanout.next(size) {
+                self.is_congested |= group.is_congested();
+                if !self.flush_group(id, group, size, &mut slice) {
+                    break;
+                }
+            }
         }
-        published.retain(|id| !self.flush_group(*id));
-        debug_assert!(self.published.is_empty(), "a flush publishes nothing");
-        self.published = published;
     }
 
     pub(super) fn finish_if_drained(&mut self, slot: u32) {
@@ -111,56 +121,74 @@ impl<T: Socket> Outbound<T> {
         }
     }
 
-    /// Writes the batch of a group to each member. Returns false if the batch is held for further messages.
-    fn flush_group(&mut self, id: SubgroupId) -> bool {
-        let Some(mut group) = self.groups[id.index()].take() else { return true };
-        let is_held = group.held_until.is_some_and(|until| self.now < until);
-        if is_held && !group.is_batch_over_limit() {
-            self.groups[id.index()] = Some(group);
+    /// Writes to each member of a group what it has not received. Returns false if the time of the slice was over
+    /// before.
+    fn flush_group(
+        &mut self,
+        id: SubgroupId,
+        mut group: Box<Group>,
+        size: Size,
+        slice: &mut Slice<impl Fn() -> Instant>,
+    ) -> bool {
+        let began = group.begin_round(self.now);
+        let is_over = group.continue_round(|visit| {
+            self.flush_member(id, visit);
+            !slice.is_over()
+        });
+        match is_over {
+            true => self.fanout.sent(id, group, began),
+            false => self.fanout.interrupted(id, group, size),
+        }
+        is_over
+    }
+
+    fn flush_member(&mut self, id: SubgroupId, visit: &Visit<'_>) {
+        let slot = visit.slot;
+        let sink = &mut self.sinks[slot as usize];
+        if sink.finish.is_some() {
+            return;
+        }
+        if sink.queue.is_some() || sink.is_lagging {
+            return self.enqueue_published(slot, id, visit.shared(), visit.messages());
+        }
+        let bytes = visit.bytes();
+        match write(&mut sink.transport, bytes) {
+            Ok(written) if written == bytes.len() => {}
+            Ok(written) => {
+                sink.queue.get_or_insert_default().push(visit.shared(), written);
+                sink.is_blocked = true;
+                self.stalled.start(slot, self.now);
+                if self.high_water > 0 && bytes.len() - written > self.high_water {
+                    self.over_high_water.start_once(slot, self.now);
+                }
+            }
+            Err(_) => self.dead.push(slot),
+        }
+    }
+}
+
+/// The time that a flush may take until sockets are polled again.
+struct Slice<C> {
+    clock: C,
+    ends: Instant,
+    /// Writes until the clock is read again.
+    writes: u32,
+}
+
+impl<C: Fn() -> Instant> Slice<C> {
+    fn new(clock: C) -> Slice<C> {
+        let ends = clock() + SLICE;
+        Slice { clock, ends, writes: WRITES }
+    }
+
+    /// Counts a write. Returns true if the time is over.
+    fn is_over(&mut self) -> bool {
+        self.writes -= 1;
+        if self.writes > 0 {
             return false;
         }
-        group.is_listed = false;
-        let batch = std::mem::take(&mut group.batch).freeze();
-        let marks = std::mem::take(&mut group.marks);
-        let (from, before) = group.walk();
-        for member in from.iter_mut().chain(before) {
-            let begin = std::mem::take(&mut member.begin) as usize;
-            if member.slot == VACANT || begin == batch.len() {
-                continue;
-            }
-            let sink = &mut self.sinks[member.slot as usize];
-            if sink.finish.is_some() {
-                continue;
-            }
-            if sink.queue.is_some() || sink.is_lagging {
-                self.enqueue_batch(member.slot, id, begin as u32, batch.slice(begin..), &marks);
-                continue;
-            }
-            match write(&mut sink.transport, &batch[begin..]) {
-                Ok(written) if begin + written == batch.len() => {}
-                Ok(written) => {
-                    sink.queue.get_or_insert_default().push(batch.slice(begin..), written);
-                    sink.is_blocked = true;
-                    self.stalled.start(member.slot, self.now);
-                    if self.high_water > 0 && batch.len() - begin - written > self.high_water {
-                        self.over_high_water.start_once(member.slot, self.now);
-                    }
-                }
-                Err(_) => self.dead.push(member.slot),
-            }
-        }
-        if let Ok(mut buffer) = batch.try_into_mut()
-            && buffer.capacity() <= KEPT_BUFFER
-            && self.spare_buffers.len() < SPARE_BUFFERS
-        {
-            buffer.clear();
-            self.spare_buffers.push(buffer);
-        }
-        if !group.is_empty() {
-            self.groups[id.index()] = Some(group);
-            self.flushed.push(id);
-        }
-        true
+        self.writes = WRITES;
+        self.ends <= (self.clock)()
     }
 }
 

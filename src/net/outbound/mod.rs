@@ -4,13 +4,13 @@
 //!
 //! - Answers to the connection whose input is being handled are collected in one buffer, which is written
 //!   once when that input is done.
-//! - A message published to a group is appended once to the group's batch. At the end of the tick the batch
-//!   is written to each member directly.
+//! - A message published to a group is appended once to the group's log ([`fanout`](super::fanout)). At the end of the
+//!   tick, what a member has not received is written to its socket from there.
 //! - Frames for other connections, and all bytes that a socket does not accept, wait in the queue of the
 //!   connection.
 //!
 //! Each connection receives frames in the order of the calls: before a frame for a single member is queued,
-//! the batches of its groups are queued for it. The order between two groups is not defined. Only two kinds
+//! what its groups have not sent to it is queued for it. The order between two groups is not defined. Only two kinds
 //! of frame are sent out of order: a pong and, if the socket is blocked, a close frame that reports an error
 //! ([`CloseCode::overtakes`]). The close frame follows the partly written frame, and the rest of the queue is
 //! dropped.
@@ -18,31 +18,28 @@
 mod flush;
 mod slow;
 
-use super::group::Group;
+use super::fanout::{Fanout, SubgroupId};
 use super::queue::OutboundQueue;
 use super::shed::{Cause, Shed};
 use super::timers::Fifo;
 use super::{ConnId, GroupId, Limits, Socket};
 use crate::ws::{CloseCode, Encoder, Form, Opcode, frame};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mio::net::TcpStream;
 use slab::Slab;
 use slow::Lags;
 use smallvec::SmallVec;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Larger buffers are freed after use. In bytes.
 const KEPT_BUFFER: usize = 256 << 10;
-/// Number of empty buffers kept for the next batches.
-const SPARE_BUFFERS: usize = 8;
 
 /// The output of all connections. Handlers use it to send, publish and close; these calls never write to a
 /// socket.
 #[derive(Debug)]
 pub struct Outbound<T = TcpStream> {
     sinks: Slab<Sink<T>>,
-    /// Indexed by [`SubgroupId`].
-    groups: Vec<Option<Box<Group>>>,
+    fanout: Fanout,
     encoder: Encoder,
     /// Number of connections accepted so far, modulo 2³².
     accepted: u32,
@@ -51,12 +48,8 @@ pub struct Outbound<T = TcpStream> {
     answers: Vec<u8>,
     /// Connections whose queue has not been offered to the socket yet.
     unoffered: Vec<u32>,
-    /// Groups with a batch.
-    published: Vec<SubgroupId>,
-    /// Groups that were written to since the last call of `set_now`.
-    flushed: Vec<SubgroupId>,
-    has_large_batch: bool,
-    spare_buffers: Vec<BytesMut>,
+    /// So much was published to some group that publishers must wait.
+    is_congested: bool,
     /// Connections closed from this side, of which the event loop must still be notified.
     closed: Vec<ConnId>,
     /// Connections to be removed at the end of the tick.
@@ -69,22 +62,7 @@ pub struct Outbound<T = TcpStream> {
     pub(in crate::net) shed: Shed,
     max_queue: usize,
     high_water: usize,
-    coalesce: Duration,
     now: Instant,
-}
-
-/// The members of a group that use the same [`Form`] of messages, and so receive the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SubgroupId(u32);
-
-impl SubgroupId {
-    fn of(group: GroupId, form: Form) -> SubgroupId {
-        SubgroupId(group.0 * Form::ALL.len() as u32 + form as u32)
-    }
-
-    fn index(self) -> usize {
-        self.0 as usize
-    }
 }
 
 /// The output half of one connection. The fields that a flush touches fit in one cache line.
@@ -124,16 +102,13 @@ impl<T: Socket> Outbound<T> {
         }
         Outbound {
             sinks: Slab::new(),
-            groups: Vec::new(),
+            fanout: Fanout::new(limits.coalesce),
             encoder,
             accepted: 0,
             answering: None,
             answers: Vec::new(),
             unoffered: Vec::new(),
-            published: Vec::new(),
-            flushed: Vec::new(),
-            has_large_batch: false,
-            spare_buffers: Vec::new(),
+            is_congested: false,
             closed: Vec::new(),
             dead: Vec::new(),
             stalled: Fifo::new(limits.stall_timeout, now),
@@ -142,7 +117,6 @@ impl<T: Socket> Outbound<T> {
             shed: Shed::default(),
             max_queue: limits.max_queue,
             high_water: limits.high_water,
-            coalesce: limits.coalesce,
             now,
         }
     }
@@ -152,7 +126,7 @@ impl<T: Socket> Outbound<T> {
         if !self.takes_more(to) {
             return;
         }
-        self.enqueue_batches(to);
+        self.settle(to);
         if !self.takes_more(to) {
             return;
         }
@@ -172,21 +146,12 @@ impl<T: Socket> Outbound<T> {
     pub fn publish(&mut self, to: GroupId, position: u64, opcode: Opcode, payload: &[u8]) {
         for form in Form::ALL {
             let part = SubgroupId::of(to, form);
-            let Some(Some(group)) = self.groups.get_mut(part.index()) else { continue };
-            if !group.is_listed {
-                group.is_listed = true;
-                self.published.push(part);
-            }
-            if group.batch.is_empty()
-                && let Some(buffer) = self.spare_buffers.pop()
-            {
-                group.batch = buffer;
-            }
+            let Some(group) = self.fanout.publish(part) else { continue };
             if self.lags.is_enabled() {
-                group.marks.push(group.batch.len(), position);
+                group.mark(position);
             }
-            self.encoder.encode(form, opcode, payload, &mut group.batch);
-            self.has_large_batch |= group.is_batch_over_limit();
+            self.encoder.encode(form, opcode, payload, group.tail());
+            self.is_congested |= group.is_congested();
         }
     }
 
@@ -201,23 +166,20 @@ impl<T: Socket> Outbound<T> {
             return;
         }
         sink.groups.push(group);
-        if self.groups.len() <= group.index() {
-            self.groups.resize_with(group.index() + 1, || None);
-        }
-        self.groups[group.index()].get_or_insert_default().insert(conn.generation, conn.slot);
+        self.fanout.insert(group, conn.generation, conn.slot);
     }
 
     /// Removes a connection from a group. Messages published before are still delivered.
     pub fn unsubscribe(&mut self, conn: ConnId, group: GroupId) {
         if self.is_present(conn) {
             if self.takes_more(conn) {
-                self.enqueue_batches(conn);
+                self.settle(conn);
             }
             let sink = &mut self.sinks[conn.slot as usize];
             let group = SubgroupId::of(group, sink.form);
             sink.groups.retain(|joined| *joined != group);
             self.lags.forget(conn.slot, group);
-            self.leave(conn, group);
+            self.fanout.remove(group, conn.generation);
         }
     }
 
@@ -288,7 +250,7 @@ impl<T: Socket> Outbound<T> {
         self.lags.end(conn.slot);
         let sink = self.sinks.remove(conn.slot as usize);
         for group in sink.groups {
-            self.leave(conn, group);
+            self.fanout.remove(group, conn.generation);
         }
         Some(sink.transport)
     }
@@ -328,17 +290,8 @@ impl<T: Socket> Outbound<T> {
         if self.answering == Some(conn) { self.answers.len() } else { 0 }
     }
 
-    /// Sets the current time. Must be called before and after each flush. A group that was flushed is not
-    /// flushed again until `Limits::coalesce` after the start of the flush. After a long flush it also pauses
-    /// for half the duration of the flush, at most `coalesce`, so that other connections are served.
+    /// Sets the current time.
     pub(in crate::net) fn set_now(&mut self, now: Instant) {
-        let pause = (now.saturating_duration_since(self.now) / 2).min(self.coalesce);
-        let until = (self.now + self.coalesce).max(now + pause);
-        for id in self.flushed.drain(..) {
-            if let Some(group) = &mut self.groups[id.index()] {
-                group.held_until = Some(until);
-            }
-        }
         self.now = now;
     }
 
@@ -367,7 +320,7 @@ impl<T: Socket> Outbound<T> {
     /// Sends a ping.
     pub(in crate::net) fn ping(&mut self, conn: ConnId) {
         if self.takes_more(conn) {
-            self.enqueue_batches(conn);
+            self.settle(conn);
             self.enqueue(conn.slot, encoded(Opcode::Ping, b""));
         }
     }
@@ -396,16 +349,21 @@ impl<T: Socket> Outbound<T> {
         }
     }
 
-    /// Returns true if a batch must be flushed before the end of the tick.
-    pub(in crate::net) fn has_large_batch(&self) -> bool {
-        self.has_large_batch
+    /// Returns true if so much was published to some group that publishers must wait until it is sent.
+    pub(in crate::net) fn is_congested(&self) -> bool {
+        self.is_congested
     }
 
-    /// Returns the time of the next event here: a held batch, a timeout, or a log line about shed load.
+    /// Returns true if a flush was interrupted and is to be continued after the next poll.
+    pub(in crate::net) fn is_flushing(&self) -> bool {
+        self.fanout.is_sending()
+    }
+
+    /// Returns the time of the next event here: a group that waits for more messages, a timeout, or a log line about
+    /// shed load.
     pub(in crate::net) fn due(&self) -> Option<Instant> {
-        let held = self.published.iter().filter_map(|id| self.groups[id.index()].as_ref()?.held_until);
-        let others = [self.stalled.due(), self.over_high_water.due(), self.shed.due()];
-        held.chain(others.into_iter().flatten()).min()
+        let due = [self.fanout.due(), self.stalled.due(), self.over_high_water.due(), self.shed.due()];
+        due.into_iter().flatten().min()
     }
 
     /// Returns a connection that was closed from this side and not reported yet.
@@ -442,20 +400,17 @@ impl<T: Socket> Outbound<T> {
         self.sinks.get_mut(conn.slot as usize).filter(|sink| sink.generation == conn.generation)
     }
 
-    /// Queues the connection's unsent part of every batch now, so that frames enqueued later follow it.
-    fn enqueue_batches(&mut self, conn: ConnId) {
+    /// Queues what its groups have not sent to the connection yet, so that frames enqueued later follow it.
+    fn settle(&mut self, conn: ConnId) {
         for index in 0..self.sinks[conn.slot as usize].groups.len() {
             let id = self.sinks[conn.slot as usize].groups[index];
-            let Some(mut group) = self.groups[id.index()].take() else { continue };
-            let begin = group.take_unsent(conn.generation);
-            let part = &group.batch[begin as usize..];
-            if !part.is_empty() {
-                if self.answering == Some(conn) {
-                    self.queue_answers(conn.slot);
-                }
-                self.enqueue_batch(conn.slot, id, begin, Bytes::copy_from_slice(part), &group.marks);
+            let Some(group) = self.fanout.get_mut(id) else { continue };
+            let Some((part, bytes)) = group.take_unsent(conn.generation) else { continue };
+            let messages = group.messages(part);
+            if self.answering == Some(conn) {
+                self.queue_answers(conn.slot);
             }
-            self.groups[id.index()] = Some(group);
+            self.enqueue_published(conn.slot, id, bytes, messages);
         }
     }
 
@@ -472,15 +427,6 @@ impl<T: Socket> Outbound<T> {
         }
     }
 
-    fn leave(&mut self, conn: ConnId, id: SubgroupId) {
-        let Some(entry) = self.groups.get_mut(id.index()) else { return };
-        let Some(group) = entry else { return };
-        group.remove(conn.generation);
-        if group.is_empty() && !group.is_listed {
-            *entry = None;
-        }
-    }
-
     fn push_close(&mut self, conn: ConnId, code: Option<CloseCode>, reason: &str) {
         let payload = code.map_or(Vec::new(), |code| frame::close_payload(code, reason));
         let frame = encoded(Opcode::Close, &payload);
@@ -494,7 +440,7 @@ impl<T: Socket> Outbound<T> {
             }
             return;
         }
-        self.enqueue_batches(conn);
+        self.settle(conn);
         if !self.takes_more(conn) {
             return;
         }

@@ -1,16 +1,16 @@
 //! Handling of connections that read more slowly than messages arrive for them.
 //!
 //! Under [`Slow::Drop`] a connection lags from the moment its queue would exceed a limit until the queue has
-//! drained to the low-water mark. Meanwhile it stays a member of its groups, but their batches are skipped
+//! drained to the low-water mark. Meanwhile it stays a member of its groups, but their messages are skipped
 //! for it, and the first skipped position of each group is recorded. A connection that has caught up lags on
 //! until the application is notified ([`Outbound::pop_caught_up`]). A message that the application then sends
 //! about the gap therefore stands exactly where the gap is.
 
-use super::super::group::Marks;
+use super::super::fanout::SubgroupId;
 use super::super::shed::Cause;
-use super::super::{ConnId, GroupId, Limits, Missed, Slow, Socket};
-use super::{Finish, Outbound, SubgroupId, encoded};
-use crate::ws::{CloseCode, Form, Opcode, frame};
+use super::super::{ConnId, Limits, Missed, Slow, Socket};
+use super::{Finish, Outbound, encoded};
+use crate::ws::{CloseCode, Opcode, frame};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -116,7 +116,7 @@ impl<T: Socket> Outbound<T> {
             if !self.sinks[slot as usize].is_lagging {
                 continue;
             }
-            self.enqueue_batches(conn);
+            self.settle(conn);
             self.sinks[slot as usize].is_lagging = false;
             let missed = self.lags.missed.remove(&slot).unwrap_or_default();
             let missed = missed.into_iter().map(|(part, position)| Missed { group: part.group(), position });
@@ -130,23 +130,23 @@ impl<T: Socket> Outbound<T> {
         !self.lags.caught_up.is_empty()
     }
 
-    /// Queues a member's part of a batch, which starts at offset `begin`. Skips it if the member lags or
-    /// would exceed the queue limit, in which case the member lags from now on.
-    pub(super) fn enqueue_batch(
+    /// Queues what was published to a group and not sent to this member: `messages` are the position of the first
+    /// message and their number. Skips them if the member lags or would exceed the queue limit, in which case it lags
+    /// from now on.
+    pub(super) fn enqueue_published(
         &mut self,
         slot: u32,
         id: SubgroupId,
-        begin: u32,
-        part: Bytes,
-        marks: &Marks,
+        bytes: Bytes,
+        messages: Option<(u64, usize)>,
     ) {
         let sink = &self.sinks[slot as usize];
         let is_skipped =
-            sink.is_lagging || self.lags.is_enabled() && self.exceeds_queue_limit(slot, part.len());
+            sink.is_lagging || self.lags.is_enabled() && self.exceeds_queue_limit(slot, bytes.len());
         if !is_skipped {
-            return self.enqueue(slot, part);
+            return self.enqueue(slot, bytes);
         }
-        let Some((position, messages)) = marks.from(begin).filter(|_| sink.finish.is_none()) else { return };
+        let Some((position, messages)) = messages.filter(|_| sink.finish.is_none()) else { return };
         self.shed.count(Cause::LeftOut, messages);
         self.sinks[slot as usize].is_lagging = true;
         self.lags.note_missed(slot, id, position);
@@ -184,11 +184,5 @@ impl<T: Socket> Outbound<T> {
     fn exceeds_queue_limit(&self, slot: u32, len: usize) -> bool {
         let waiting = self.sinks[slot as usize].queue.as_ref().map_or(0, |queue| queue.from_others());
         waiting > 0 && self.max_queue > 0 && waiting + len > self.max_queue
-    }
-}
-
-impl SubgroupId {
-    fn group(self) -> GroupId {
-        GroupId(self.0 / Form::ALL.len() as u32)
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::net::test_pipe::Pipe;
+use std::cell::Cell;
+use std::time::Duration;
 
 mod slow;
 mod slow_fuzz;
@@ -53,8 +55,9 @@ impl Bench {
     }
 
     fn flush(&mut self) {
-        self.out.flush();
-        self.out.set_now(self.now);
+        let now = self.now;
+        self.out.flush(|| now);
+        self.out.set_now(now);
     }
 
     fn wait(&mut self, time: Duration) {
@@ -245,7 +248,7 @@ fn a_member_of_two_groups_receives_both_and_empty_groups_are_removed() {
     heard.sort();
     assert_eq!(heard, ["here", "there"]);
     bench.out.remove(conn);
-    assert!(bench.out.groups.iter().all(Option::is_none));
+    assert!(bench.out.fanout.is_empty());
 }
 
 #[test]
@@ -282,18 +285,36 @@ fn a_message_is_held_after_a_flush_and_sent_at_once_in_a_quiet_room() {
 }
 
 #[test]
-fn a_long_flush_is_followed_by_a_pause_for_other_connections() {
-    let ms = Duration::from_millis;
-    for (walk, pause) in [(ms(2), ms(3)), (ms(3), ms(2)), (ms(4), ms(2)), (ms(10), ms(5)), (ms(60), ms(5))] {
-        let mut bench = Bench::new(Limits { coalesce: ms(5), ..limits() });
-        let member = bench.member();
-        bench.say("to many");
-        bench.out.flush();
-        bench.wait(walk);
-        bench.say("held");
-        bench.flush();
-        assert_eq!(bench.heard(member), ["to many"]);
-        assert_eq!(bench.out.due(), Some(bench.now + pause), "{walk:?}");
+fn a_long_flush_is_interrupted_and_small_groups_are_sent_before_it_continues() {
+    let mut bench = Bench::new(Limits { coalesce: Duration::ZERO, ..limits() });
+    let members: Vec<ConnId> = (0..500).map(|_| bench.member()).collect();
+    let other = bench.connect(Pipe::taking(usize::MAX));
+    bench.out.subscribe(other, OTHER);
+    let heard = |bench: &mut Bench| members.iter().filter(|conn| !bench.heard(**conn).is_empty()).count();
+
+    bench.say("to many");
+    let start = bench.now;
+    let calls = Cell::new(0);
+    // Every look at the clock finds it half a slice later.
+    let clock = || {
+        calls.set(calls.get() + 1);
+        start + calls.get() * Duration::from_micros(500)
+    };
+    bench.out.flush(clock);
+    let first = heard(&mut bench);
+    assert!((1..500).contains(&first), "{first}");
+    assert!(bench.out.is_flushing());
+
+    bench.out.publish(OTHER, 0, Opcode::Text, b"to one");
+    bench.say("more");
+    bench.out.flush(clock);
+    assert_eq!(bench.heard(other), ["to one"], "it does not wait for the large group");
+    assert!((first + 1..500).contains(&heard(&mut bench)));
+    bench.flush();
+    bench.flush();
+    assert!(!bench.out.is_flushing());
+    for member in members {
+        assert_eq!(bench.heard(member), ["to many", "more"]);
     }
 }
 

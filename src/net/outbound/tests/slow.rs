@@ -20,7 +20,7 @@ impl Bench {
     /// Publishes a message and flushes it.
     fn say_apart(&mut self, text: &str) {
         self.say(text);
-        self.out.flush();
+        self.flush();
     }
 
     /// Lets the socket accept `room` more bytes.

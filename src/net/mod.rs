@@ -22,6 +22,7 @@ mod shed;
 mod signals;
 mod system;
 pub mod timers;
+mod turns;
 
 pub use endpoint::Endpoint;
 pub use event_loop::{EventLoop, Exit};

@@ -103,6 +103,12 @@ impl Fifo {
         (self.first != NONE).then_some(self.first)
     }
 
+    /// Returns when the timeout that has been running longest started.
+    pub fn oldest_start(&self) -> Option<Instant> {
+        let started = self.links.get(self.oldest()? as usize)?.started;
+        Some(self.origin + Duration::from_micros(started))
+    }
+
     /// Returns the number of running timeouts.
     pub fn running(&self) -> usize {
         self.len
@@ -110,8 +116,7 @@ impl Fifo {
 
     /// Returns the time at which the next timeout expires.
     pub fn due(&self) -> Option<Instant> {
-        let started = self.links.get(self.oldest()? as usize)?.started;
-        Some(self.origin + Duration::from_micros(started) + self.timeout?)
+        Some(self.oldest_start()? + self.timeout?)
     }
 
     /// Removes an expired timeout and returns its slot, or `None` if none has expired.

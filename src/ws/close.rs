@@ -35,7 +35,8 @@ impl CloseCode {
     }
 
     /// Returns true if a close frame with this code is sent before messages that are still queued. This holds
-    /// for codes that report an error: the queued messages would only delay the report.
+    /// for codes that report an error, since the queued messages would only delay the report, and for the one that
+    /// a peer gets because it reads too slowly for them.
     pub fn overtakes(self) -> bool {
         matches!(
             self,
@@ -44,6 +45,7 @@ impl CloseCode {
                 | CloseCode::POLICY
                 | CloseCode::TOO_BIG
                 | CloseCode::INTERNAL
+                | CloseCode::TRY_AGAIN_LATER
         )
     }
 }
@@ -205,7 +207,7 @@ mod tests {
     #[test]
     fn only_codes_that_report_errors_overtake_messages() {
         let overtaking: Vec<u16> = (0..=u16::MAX).filter(|code| CloseCode(*code).overtakes()).collect();
-        assert_eq!(overtaking, [1002, 1007, 1008, 1009, 1011]);
+        assert_eq!(overtaking, [1002, 1007, 1008, 1009, 1011, 1013]);
     }
 
     #[test]

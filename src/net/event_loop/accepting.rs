@@ -5,15 +5,19 @@
 
 use super::super::listener::{self, Accepted};
 use super::super::shed::Cause;
+use super::super::turns::Debt;
 use super::super::{App, ConnId, Socket, System};
 use super::EventLoop;
 use super::input::{Head, Input, State};
 use crate::ws::head::{HeadScan, Request, Response};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// Connections accepted in one tick, before those that are there have their turn.
-const ACCEPT_BUDGET: usize = 128;
+const ACCEPT_BUDGET: usize = 64;
+/// A connection whose request has been incomplete for this long makes room for others when there are too many.
+const SLOW_HEAD: Duration = Duration::from_secs(1);
 
 impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
     pub(super) fn accept(&mut self) {
@@ -21,10 +25,10 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.listeners[index].resume_if_due(self.now);
             let mut aborted = 0;
             for _ in 0..ACCEPT_BUDGET {
-                let listener = &mut self.listeners[index];
-                if !listener.may_accept() {
+                if !self.listeners[index].may_accept() || !self.has_place_for_handshake() {
                     break;
                 }
+                let listener = &mut self.listeners[index];
                 match listener::accepted(self.system.accept(index)) {
                     Accepted::Connection(socket, peer) => self.admit(socket, peer),
                     Accepted::Nobody => listener.recover(self.now),
@@ -74,6 +78,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             held: Box::default(),
             is_paused: false,
             waits_its_turn: false,
+            debt: Debt::new(self.now),
             is_hung_up: false,
             refused,
         });
@@ -86,7 +91,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.outbound.kill(conn);
         }
         match refused {
-            None => self.await_head(conn),
+            None => self.timers.head.start(conn.slot, self.now),
             Some(_) => {
                 self.refused += 1;
                 self.timers.refused.start(conn.slot, self.now);
@@ -166,15 +171,48 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             .with("Retry-After", "10")
     }
 
-    fn await_head(&mut self, conn: ConnId) {
-        self.timers.head.start(conn.slot, self.now);
+    /// If as many request heads are incomplete as may be, returns when the oldest gives up its place. Until then
+    /// newcomers wait in the backlog of the listener.
+    pub(super) fn handshakes_full_until(&self) -> Option<Instant> {
         let most = self.limits.max_unfinished;
-        if most > 0 && self.timers.head.running() > most {
-            let oldest = self.timers.head.oldest().and_then(|slot| self.outbound.conn_at(slot));
-            if let Some(oldest) = oldest {
+        if most == 0 || self.timers.head.running() < most {
+            return None;
+        }
+        Some(self.timers.head.oldest_start()? + SLOW_HEAD)
+    }
+
+    /// Returns true if one more request head may be incomplete. Drops the oldest for it if that is slow.
+    fn has_place_for_handshake(&mut self) -> bool {
+        let Some(until) = self.handshakes_full_until() else { return true };
+        if self.lateness.time() < until {
+            return false;
+        }
+        if let Some(oldest) = self.timers.head.oldest().and_then(|slot| self.outbound.conn_at(slot)) {
+            self.outbound.shed.count(Cause::Handshakes, 1);
+            self.timers.head.stop(oldest.slot);
+            self.outbound.kill(oldest);
+        }
+        true
+    }
+
+    /// Returns true if a connection that has had an answer may begin another request that does not arrive whole.
+    pub(super) fn may_begin_head(&mut self, conn: ConnId) -> bool {
+        let most = self.limits.max_unfinished;
+        if most == 0 || self.timers.head.running() <= most {
+            return true;
+        }
+        let is_slow =
+            self.timers.head.oldest_start().is_some_and(|start| start + SLOW_HEAD <= self.lateness.time());
+        match self.timers.head.oldest().and_then(|slot| self.outbound.conn_at(slot)) {
+            Some(oldest) if is_slow && oldest != conn => {
                 self.outbound.shed.count(Cause::Handshakes, 1);
                 self.timers.head.stop(oldest.slot);
                 self.outbound.kill(oldest);
+                true
+            }
+            _ => {
+                self.outbound.shed.count(Cause::Handshakes, 1);
+                false
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::outbound::Finish;
 use super::super::shed::Cause;
+use super::super::turns::Debt;
 use super::super::{Answer, App, ConnId, System};
 use super::timeouts::Timers;
 use super::{EventLoop, RECEIVE_BUFFER};
@@ -22,8 +23,10 @@ pub(super) struct Input<S> {
     /// Bytes read but not handled, since too many answers wait for the peer. Nothing is read while there are any.
     pub(super) held: Box<[u8]>,
     pub(super) is_paused: bool,
-    /// It is among those that have their next turn when everything that is ready has had one.
+    /// It waits for a turn to be read.
     pub(super) waits_its_turn: bool,
+    /// What it has taken of the time of the loop.
+    pub(super) debt: Debt,
     /// The peer has ended its side, or the connection broke: read on until that shows.
     pub(super) is_hung_up: bool,
     /// Why there is no place for it, if there is none: it gets one answer.
@@ -70,9 +73,39 @@ impl Head {
 }
 
 impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
+    /// Lets the connection have a turn after those that wait already.
+    pub(super) fn wait_for_turn(&mut self, conn: ConnId) {
+        let now = self.now;
+        let input = self.input(conn);
+        if !input.is_paused && !std::mem::replace(&mut input.waits_its_turn, true) {
+            let debt = input.debt;
+            self.turns.push(conn, debt, now);
+        }
+    }
+
+    /// Reads from the connections that wait for a turn, as far as the time of a tick permits.
+    pub(super) fn take_turns(&mut self) {
+        let mut began = self.now;
+        let mut tick = self.turns.tick(began, self.outbound.is_congested());
+        while let Some(conn) = self.turns.next(&mut tick, began) {
+            if !self.outbound.is_present(conn) {
+                continue;
+            }
+            self.input(conn).waits_its_turn = false;
+            self.resume(conn);
+            self.read(conn);
+            let now = self.system.now();
+            let deliveries = self.outbound.take_deliveries();
+            if let Some(Some(input)) = self.inputs.get_mut(conn.slot as usize) {
+                input.debt.charge(began, now.saturating_duration_since(began), deliveries);
+            }
+            began = now;
+        }
+    }
+
     /// Reads what the socket has, up to the budget, and writes the answers.
-    pub(super) fn read(&mut self, conn: ConnId) {
-        if !self.outbound.is_present(conn) || self.input(conn).is_paused || self.input(conn).waits_its_turn {
+    fn read(&mut self, conn: ConnId) {
+        if self.input(conn).is_paused {
             return;
         }
         self.outbound.begin_answers(conn);
@@ -82,30 +115,12 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.read_socket(conn);
         } else {
             self.handle(conn, &mut held);
-            self.read_again(conn);
+            self.wait_for_turn(conn);
         }
         self.outbound.end_answers();
         self.stop_closed();
         if self.resume(conn) {
-            self.read_again(conn);
-        }
-    }
-
-    /// Has the connection read once more, after the others.
-    fn read_again(&mut self, conn: ConnId) {
-        if !std::mem::replace(&mut self.input(conn).waits_its_turn, true) {
-            self.ready_again.push(conn);
-        }
-    }
-
-    /// Gives those a turn that wait for one.
-    pub(super) fn read_ready_again(&mut self) {
-        for conn in std::mem::take(&mut self.ready_again) {
-            if self.outbound.is_present(conn) {
-                self.input(conn).waits_its_turn = false;
-                self.resume(conn);
-                self.read(conn);
-            }
+            self.wait_for_turn(conn);
         }
     }
 
@@ -137,7 +152,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
                     }
                     self.budget = self.budget.saturating_sub(len);
                     if self.budget == 0 || holds {
-                        self.read_again(conn);
+                        self.wait_for_turn(conn);
                         break;
                     }
                 }
@@ -217,6 +232,10 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             Ok(None) => {
                 if let State::Head(head) = &mut self.input(conn).state {
                     head.scan = scan;
+                    if head.requests_before > 0 && !self.may_begin_head(conn) {
+                        let busy = Response::text(503, "Too many requests are incomplete; try again later.");
+                        self.refuse(conn, &busy.with("Retry-After", "1"));
+                    }
                 }
                 None
             }
@@ -392,8 +411,8 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
                 State::Open { mut protocol, session } => {
                     protocol.drop_messages();
                     input.state = State::Closing { protocol };
-                    if input.is_paused {
-                        self.read_again(conn);
+                    if std::mem::take(&mut input.is_paused) {
+                        self.wait_for_turn(conn);
                     }
                     self.timers.stop(conn.slot);
                     self.timers.close.start(conn.slot, self.now);

@@ -8,6 +8,7 @@ mod timeouts;
 
 use super::listener::PerAddress;
 use super::outbound::{Finish, Outbound};
+use super::turns::Turns;
 use super::{App, ConnId, Limits, Readiness, Ready, System, signals};
 use crate::ws::CloseCode;
 use crate::ws::deflate::Inflater;
@@ -46,8 +47,7 @@ pub struct EventLoop<A: App<S::Socket>, S: System> {
     inflater: Inflater,
     /// What the connection being read may still have handled in this tick, in bytes.
     budget: usize,
-    /// Connections with more to read than their budget, or whose reading goes on after a pause.
-    ready_again: Vec<ConnId>,
+    turns: Turns,
     timers: Timers,
     per_address: PerAddress,
     /// Connections for which there is no place and which have not ended.
@@ -70,7 +70,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             receive_buffer: vec![0; RECEIVE_BUFFER],
             inflater: Inflater::default(),
             budget: 0,
-            ready_again: Vec::new(),
+            turns: Turns::default(),
             timers: Timers::new(&limits, now),
             per_address: PerAddress::new(limits.max_per_address),
             refused: 0,
@@ -108,7 +108,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
                 return Ok(Some(exit));
             }
         }
-        self.read_ready_again();
+        self.take_turns();
         match polled {
             Ok(is_full) => {
                 self.lateness.polled(&Polled { before, events: ready.len(), is_full }, self.sockets());
@@ -130,9 +130,10 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
 
     /// How long to wait for sockets: until the next deadline.
     fn poll_timeout(&mut self) -> Option<Duration> {
-        let accepts = self.listeners.iter().any(Listener::may_accept);
+        let is_full = self.handshakes_full_until();
+        let accepts = is_full.is_none() && self.listeners.iter().any(Listener::may_accept);
         let is_to_be_told = self.outbound.has_ended() || self.outbound.has_caught_up();
-        if accepts || is_to_be_told || self.outbound.is_flushing() || !self.ready_again.is_empty() {
+        if accepts || is_to_be_told || self.outbound.is_flushing() || !self.turns.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -141,6 +142,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.app.due(),
             self.listeners.iter().filter_map(Listener::due).min(),
             self.shutdown_by,
+            is_full.filter(|_| self.listeners.iter().any(Listener::may_accept)),
         ];
         let next = due.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
@@ -196,7 +198,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         }
         // A new socket is reported as writable first, when there is nothing to read.
         if has_input {
-            self.read(conn);
+            self.wait_for_turn(conn);
         }
     }
 

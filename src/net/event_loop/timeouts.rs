@@ -85,8 +85,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             }
         }
         while let Some(conn) = self.next_due(|timers| &mut timers.message) {
-            let input = self.input(conn);
-            if input.is_paused || input.waits_its_turn {
+            if self.input(conn).is_paused {
                 // It is this side that does not read.
                 self.timers.message.start(conn.slot, self.now);
                 continue;
@@ -113,8 +112,8 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             }
         }
         while let Some(conn) = self.next_due(|timers| &mut timers.close) {
-            // A response that is still being read has the limit of slow readers, not this one.
-            if matches!(self.input(conn).state, State::Answered) && self.outbound.owed(conn) > 0 {
+            // What is still being read has the limit of slow readers, not this one.
+            if self.outbound.owed(conn) > 0 && !self.limits.stall_timeout.is_zero() {
                 self.timers.close.start(conn.slot, self.now);
             } else {
                 self.outbound.shed.count(Cause::CloseTimeout, 1);
@@ -128,9 +127,16 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         self.stop_closed();
     }
 
-    /// A connection whose timeout of this kind is due, if there is one.
+    /// Returns a connection whose timeout of this kind is due. One that waits for a turn is not late: what it sent may
+    /// not have been read.
     fn next_due(&mut self, kind: fn(&mut Timers) -> &mut Fifo) -> Option<ConnId> {
-        let slot = kind(&mut self.timers).pop_due(self.lateness.time())?;
-        self.outbound.conn_at(slot)
+        loop {
+            let slot = kind(&mut self.timers).pop_due(self.lateness.time())?;
+            let Some(conn) = self.outbound.conn_at(slot) else { continue };
+            if !self.input(conn).waits_its_turn {
+                return Some(conn);
+            }
+            kind(&mut self.timers).start(slot, self.now);
+        }
     }
 }

@@ -88,7 +88,7 @@ impl<T: Socket> Outbound<T> {
         }
     }
 
-    fn flush_sink(&mut self, slot: u32) {
+    pub(super) fn flush_sink(&mut self, slot: u32) {
         let sink = &mut self.sinks[slot as usize];
         if sink.is_blocked {
             return;

@@ -50,6 +50,8 @@ pub struct Outbound<T = TcpStream> {
     unoffered: Vec<u32>,
     /// So much was published to some group that publishers must wait.
     is_congested: bool,
+    /// Deliveries that were published since they were last asked for.
+    deliveries: usize,
     /// Connections closed from this side, of which the event loop must still be notified.
     closed: Vec<ConnId>,
     /// Connections to be removed at the end of the tick.
@@ -109,6 +111,7 @@ impl<T: Socket> Outbound<T> {
             answers: Vec::new(),
             unoffered: Vec::new(),
             is_congested: false,
+            deliveries: 0,
             closed: Vec::new(),
             dead: Vec::new(),
             stalled: Fifo::new(limits.stall_timeout, now),
@@ -152,6 +155,7 @@ impl<T: Socket> Outbound<T> {
             }
             self.encoder.encode(form, opcode, payload, group.tail());
             self.is_congested |= group.is_congested();
+            self.deliveries += group.len();
         }
     }
 
@@ -352,6 +356,11 @@ impl<T: Socket> Outbound<T> {
     /// Returns true if so much was published to some group that publishers must wait until it is sent.
     pub(in crate::net) fn is_congested(&self) -> bool {
         self.is_congested
+    }
+
+    /// Returns how many deliveries have been published since the last call.
+    pub(in crate::net) fn take_deliveries(&mut self) -> usize {
+        std::mem::take(&mut self.deliveries)
     }
 
     /// Returns true if a flush was interrupted and is to be continued after the next poll.

@@ -93,6 +93,9 @@ impl<T: Socket> Outbound<T> {
             self.close(conn, CloseCode::TRY_AGAIN_LATER, &reason);
         }
         while let Some(conn) = self.stalled.pop_due(now).and_then(|slot| self.conn_at(slot)) {
+            if self.takes_bytes(conn) {
+                continue;
+            }
             self.shed.count(Cause::Stalled, 1);
             if self.takes_more(conn) {
                 self.close(conn, CloseCode::TRY_AGAIN_LATER, "slow consumer: no bytes read for too long");
@@ -100,6 +103,15 @@ impl<T: Socket> Outbound<T> {
                 self.dead.push(conn.slot);
             }
         }
+    }
+
+    /// Returns true if a blocked socket accepts bytes. The system reports a socket as writable only once a large part of
+    /// its buffer is free, which takes a slow reader long.
+    fn takes_bytes(&mut self, conn: ConnId) -> bool {
+        let before = self.owed(conn);
+        self.sinks[conn.slot as usize].is_blocked = false;
+        self.flush_sink(conn.slot);
+        self.owed(conn) < before
     }
 
     /// Gives every connection that much more time to read.
@@ -163,7 +175,10 @@ impl<T: Socket> Outbound<T> {
             let conn = ConnId { slot, generation: sink.generation };
             sink.finish = Some(Finish::AwaitPeer);
             let reason = format!("slow consumer: more than {} bytes queued", self.max_queue);
-            sink.push(encoded(Opcode::Close, &frame::close_payload(CloseCode::TRY_AGAIN_LATER, &reason)));
+            let frame = encoded(Opcode::Close, &frame::close_payload(CloseCode::TRY_AGAIN_LATER, &reason));
+            if !sink.queue.as_mut().is_some_and(|queue| queue.overtake(frame.clone())) {
+                sink.push(frame);
+            }
             self.closed.push(conn);
             self.shed.count(Cause::QueueFull, 1);
             log::debug!(connection = conn.generation; "{conn}: closed with {}: {reason}", CloseCode::TRY_AGAIN_LATER.0);

@@ -1,0 +1,168 @@
+//! Whose input is handled next. No sockets here.
+//!
+//! Connections that have something to read wait for a turn. What a turn costs is measured in time, and a connection
+//! that takes more than its share of the loop is in debt until it has taken nothing for long enough. Connections in
+//! debt have their turns after all others. So a connection can delay others by one of its turns, and not by all that
+//! its limits permit it to ask for.
+
+use super::ConnId;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long turns take until sockets are polled again.
+pub(super) const TICK: Duration = Duration::from_millis(2);
+/// A connection may take one part in this of the time of the loop.
+const SHARE: u32 = 100;
+/// How long it may take this share in advance: a turn of a millisecond is no debt after a rest.
+const ADVANCE: Duration = Duration::from_millis(100);
+/// The longest debt.
+const LONGEST: Duration = Duration::from_secs(10);
+/// What a delivery counts that a message of the connection causes; it is made later, when the group is sent.
+const DELIVERY: Duration = Duration::from_micros(3);
+
+/// The connections that wait for a turn.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Those that are not in debt, in order.
+    first: VecDeque<ConnId>,
+    in_debt: VecDeque<ConnId>,
+}
+
+/// Turns of one tick.
+#[derive(Debug)]
+pub(super) struct Tick {
+    /// Turns left of each kind: those that waited when the tick began, so that each connection has one.
+    first: usize,
+    in_debt: usize,
+    /// Whether a connection in debt had a turn.
+    has_served_debt: bool,
+    ends: Instant,
+}
+
+/// What a connection has taken of the loop's time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Debt {
+    /// Until then its share pays for what it has taken.
+    paid_by: Instant,
+}
+
+impl Debt {
+    pub(super) fn new(now: Instant) -> Debt {
+        Debt { paid_by: now }
+    }
+
+    /// Adds a turn that took `time` and caused `deliveries`.
+    pub(super) fn charge(&mut self, now: Instant, time: Duration, deliveries: usize) {
+        let cost = time.saturating_add(DELIVERY.saturating_mul(deliveries as u32));
+        let paid_by = self.paid_by.max(now) + cost.min(LONGEST) * SHARE;
+        self.paid_by = paid_by.min(now + LONGEST);
+    }
+
+    fn is_due(self, now: Instant) -> bool {
+        now + ADVANCE < self.paid_by
+    }
+}
+
+impl Turns {
+    /// Lets a connection wait for a turn. It must not wait already.
+    pub(super) fn push(&mut self, conn: ConnId, debt: Debt, now: Instant) {
+        if debt.is_due(now) { self.in_debt.push_back(conn) } else { self.first.push_back(conn) }
+    }
+
+    /// Returns true if no connection waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.in_debt.is_empty()
+    }
+
+    /// Begins the turns of a tick. While `is_congested`, connections in debt have none.
+    pub(super) fn tick(&self, now: Instant, is_congested: bool) -> Tick {
+        let in_debt = if is_congested { 0 } else { self.in_debt.len() };
+        Tick { first: self.first.len(), in_debt, has_served_debt: false, ends: now + TICK }
+    }
+
+    /// Returns the connection whose turn it is, or `None` if the tick is over. A connection in debt has a turn in each
+    /// tick, however many others wait.
+    pub(super) fn next(&mut self, tick: &mut Tick, now: Instant) -> Option<ConnId> {
+        let is_late = tick.ends <= now;
+        if tick.first > 0 && !is_late {
+            tick.first -= 1;
+            return self.first.pop_front();
+        }
+        if tick.in_debt == 0 || is_late && tick.has_served_debt {
+            return None;
+        }
+        tick.in_debt -= 1;
+        tick.has_served_debt = true;
+        self.in_debt.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn conn(slot: u32) -> ConnId {
+        ConnId { slot, generation: slot }
+    }
+
+    fn in_debt(now: Instant) -> Debt {
+        let mut debt = Debt::new(now);
+        debt.charge(now, 2 * MS, 0);
+        debt
+    }
+
+    fn slots(turns: &mut Turns, now: impl Fn(usize) -> Instant, is_congested: bool) -> Vec<u32> {
+        let mut tick = turns.tick(now(0), is_congested);
+        let mut slots = Vec::new();
+        while let Some(conn) = turns.next(&mut tick, now(slots.len())) {
+            slots.push(conn.slot);
+        }
+        slots
+    }
+
+    #[test]
+    fn connections_in_debt_come_last_and_each_has_one_turn_a_tick() {
+        let now = Instant::now();
+        let mut turns = Turns::default();
+        turns.push(conn(0), in_debt(now), now);
+        turns.push(conn(1), Debt::new(now), now);
+        turns.push(conn(2), in_debt(now), now);
+        turns.push(conn(3), Debt::new(now), now);
+        assert_eq!(slots(&mut turns, |_| now, true), [1, 3], "publishers wait");
+        let mut tick = turns.tick(now, false);
+        turns.push(conn(4), in_debt(now), now);
+        assert_eq!(turns.next(&mut tick, now), Some(conn(0)));
+        assert_eq!(turns.next(&mut tick, now), Some(conn(2)));
+        assert_eq!(turns.next(&mut tick, now), None, "the next tick is its");
+        assert!(!turns.is_empty());
+    }
+
+    #[test]
+    fn a_tick_ends_after_its_time_but_for_one_turn_of_a_connection_in_debt() {
+        let now = Instant::now();
+        let mut turns = Turns::default();
+        (0..10).for_each(|slot| turns.push(conn(slot), Debt::new(now), now));
+        (10..13).for_each(|slot| turns.push(conn(slot), in_debt(now), now));
+        let every_ms = |turns: usize| now + turns as u32 * MS;
+        assert_eq!(slots(&mut turns, every_ms, false), [0, 1, 10]);
+        assert_eq!(slots(&mut turns, every_ms, false), [2, 3, 11]);
+    }
+
+    #[test]
+    fn a_debt_is_paid_by_a_hundredth_of_the_time() {
+        let now = Instant::now();
+        let mut debt = Debt::new(now);
+        debt.charge(now, MS, 0);
+        assert!(!debt.is_due(now), "a millisecond is taken in advance");
+        debt.charge(now, Duration::from_micros(10), 0);
+        assert!(debt.is_due(now));
+        assert!(!debt.is_due(now + MS));
+        debt.charge(now, Duration::ZERO, 10_000);
+        assert!(debt.is_due(now + Duration::from_secs(2)), "30 ms of deliveries");
+        assert!(!debt.is_due(now + Duration::from_secs(4)));
+        debt.charge(now, Duration::MAX, usize::MAX);
+        assert!(!debt.is_due(now + LONGEST), "no debt lasts for ever");
+    }
+}

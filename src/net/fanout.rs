@@ -7,6 +7,7 @@
 //! over, all members have what was published before it began, and that part of the log is dropped.
 
 use super::GroupId;
+use super::memory::Memory;
 use crate::ws::Form;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -242,6 +243,8 @@ struct Log {
     start: u64,
     /// What the round under way writes.
     head: Bytes,
+    /// The head is on the account of what is kept for peers.
+    is_kept: bool,
     /// What was published since the round began.
     tail: BytesMut,
     /// Messages in head and tail; recorded only if members may skip messages.
@@ -360,7 +363,7 @@ impl Group {
 
     /// Calls `send` for members that have not received all of the round, with their slot and what they have not
     /// received, until it returns false. Returns true once the round is over.
-    pub(super) fn continue_round(&mut self, mut send: impl FnMut(&Visit<'_>) -> bool) -> bool {
+    pub(super) fn continue_round(&mut self, mut send: impl FnMut(&mut Visit<'_>) -> bool) -> bool {
         let Some(mut round) = self.round.take() else { return true };
         let end = self.log.start + self.log.head.len() as u64;
         loop {
@@ -374,9 +377,9 @@ impl Group {
                 if member.seen >= end || member.slot == VACANT {
                     continue;
                 }
-                let visit = Visit { slot: member.slot, begin: member.seen, log: &self.log };
+                let mut visit = Visit { slot: member.slot, begin: member.seen, log: &mut self.log };
                 member.seen = end;
-                if !send(&visit) {
+                if !send(&mut visit) {
                     round.next = member.generation.saturating_add(1);
                     self.round = Some(round);
                     return false;
@@ -400,7 +403,7 @@ impl Group {
 pub(super) struct Visit<'l> {
     pub(super) slot: u32,
     begin: u64,
-    log: &'l Log,
+    log: &'l mut Log,
 }
 
 impl Visit<'_> {
@@ -409,8 +412,11 @@ impl Visit<'_> {
         &self.log.head[(self.begin - self.log.start) as usize..]
     }
 
-    /// Returns the same, to be kept: the bytes are shared.
-    pub(super) fn shared(&self) -> Bytes {
+    /// Returns the same, to be kept. The bytes are shared, and counted once.
+    pub(super) fn keep(&mut self, memory: &Memory) -> Bytes {
+        if !std::mem::replace(&mut self.log.is_kept, true) {
+            self.log.head = memory.keep(std::mem::take(&mut self.log.head));
+        }
         self.log.head.slice((self.begin - self.log.start) as usize..)
     }
 
@@ -442,6 +448,7 @@ impl Log {
     /// Drops the head, which every member has received. Returns its buffer, empty, unless a queue shares it.
     fn drop_head(&mut self) -> Option<BytesMut> {
         self.start += self.head.len() as u64;
+        self.is_kept = false;
         let dropped = self.marks.partition_point(|mark| mark.begin < self.start);
         self.marks.drain(..dropped);
         let mut buffer = std::mem::take(&mut self.head).try_into_mut().ok()?;

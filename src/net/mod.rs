@@ -16,6 +16,7 @@ mod fanout;
 mod listener;
 #[cfg(feature = "measure")]
 pub mod measure;
+mod memory;
 pub mod outbound;
 pub mod queue;
 mod shed;
@@ -189,6 +190,9 @@ pub struct Limits {
     pub max_refused: usize,
     /// Connections from one address, except loopback.
     pub max_per_address: usize,
+    /// Bytes kept for all peers together: messages being gathered, input that is held back, and output that waits.
+    /// Beyond this those that hold the most are closed.
+    pub max_memory: usize,
     /// How long a group that was just flushed waits for further messages, to send them in one write. 0: not
     /// at all.
     pub coalesce: Duration,
@@ -220,6 +224,7 @@ impl Default for Limits {
             max_connections: 0,
             max_refused: 16,
             max_per_address: 0,
+            max_memory: 0,
             coalesce: Duration::from_millis(5),
             shutdown_timeout: Duration::from_secs(5),
         }

@@ -18,6 +18,8 @@ pub enum Cause {
     Stalled,
     /// A message was left out for one slow reader.
     LeftOut,
+    /// A connection was closed: it held much of the memory that may be kept for peers.
+    Memory,
     /// A connection was refused: there are as many as there may be.
     Connections,
     /// A connection was refused: its address has as many as it may.
@@ -55,11 +57,12 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Cause; 21] = [
+    const ALL: [Cause; 22] = [
         Cause::QueueFull,
         Cause::HighWater,
         Cause::Stalled,
         Cause::LeftOut,
+        Cause::Memory,
         Cause::Connections,
         Cause::PerAddress,
         Cause::Descriptors,
@@ -90,6 +93,7 @@ impl Cause {
             }
             Cause::Stalled => ("slow readers closed", "nothing read for --stall-timeout"),
             Cause::LeftOut => ("messages left out for slow readers", "--slow drop"),
+            Cause::Memory => ("connections closed", "more kept for peers than --max-memory"),
             Cause::Connections => ("connections refused with 503", "--max-connections"),
             Cause::PerAddress => ("connections refused with 429", "--max-per-address"),
             Cause::Descriptors => (

@@ -147,6 +147,13 @@ impl Protocol {
         }
     }
 
+    /// Returns the number of bytes kept of messages and frames that are incomplete.
+    pub fn gathered(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |unfinished| {
+            unfinished.stash.len() + unfinished.message.as_ref().map_or(0, Gathered::len)
+        })
+    }
+
     /// Returns true if a message is incomplete.
     pub fn is_gathering(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|unfinished| unfinished.message.is_some())

@@ -25,12 +25,15 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.listeners[index].resume_if_due(self.now);
             let mut aborted = 0;
             for _ in 0..ACCEPT_BUDGET {
-                if !self.listeners[index].may_accept() || !self.has_place_for_handshake() {
+                if !self.listeners[index].may_accept() || self.must_wait_for_handshakes() {
                     break;
                 }
                 let listener = &mut self.listeners[index];
                 match listener::accepted(self.system.accept(index)) {
-                    Accepted::Connection(socket, peer) => self.admit(socket, peer),
+                    Accepted::Connection(socket, peer) => {
+                        self.make_place_for_handshake();
+                        self.admit(socket, peer);
+                    }
                     Accepted::Nobody => listener.recover(self.now),
                     Accepted::Aborted(error) => {
                         aborted += 1;
@@ -78,6 +81,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             held: Box::default(),
             is_paused: false,
             waits_its_turn: false,
+            kept: 0,
             debt: Debt::new(self.now),
             is_hung_up: false,
             refused,
@@ -181,18 +185,20 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         Some(self.timers.head.oldest_start()? + SLOW_HEAD)
     }
 
-    /// Returns true if one more request head may be incomplete. Drops the oldest for it if that is slow.
-    fn has_place_for_handshake(&mut self) -> bool {
-        let Some(until) = self.handshakes_full_until() else { return true };
-        if self.lateness.time() < until {
-            return false;
+    fn must_wait_for_handshakes(&self) -> bool {
+        self.handshakes_full_until().is_some_and(|until| self.lateness.time() < until)
+    }
+
+    /// Drops the connection whose request has been incomplete for longest if there is no place for another.
+    fn make_place_for_handshake(&mut self) {
+        if self.handshakes_full_until().is_none() {
+            return;
         }
+        self.outbound.shed.count(Cause::Handshakes, 1);
         if let Some(oldest) = self.timers.head.oldest().and_then(|slot| self.outbound.conn_at(slot)) {
-            self.outbound.shed.count(Cause::Handshakes, 1);
             self.timers.head.stop(oldest.slot);
             self.outbound.kill(oldest);
         }
-        true
     }
 
     /// Returns true if a connection that has had an answer may begin another request that does not arrive whole.
@@ -201,19 +207,11 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         if most == 0 || self.timers.head.running() <= most {
             return true;
         }
-        let is_slow =
-            self.timers.head.oldest_start().is_some_and(|start| start + SLOW_HEAD <= self.lateness.time());
-        match self.timers.head.oldest().and_then(|slot| self.outbound.conn_at(slot)) {
-            Some(oldest) if is_slow && oldest != conn => {
-                self.outbound.shed.count(Cause::Handshakes, 1);
-                self.timers.head.stop(oldest.slot);
-                self.outbound.kill(oldest);
-                true
-            }
-            _ => {
-                self.outbound.shed.count(Cause::Handshakes, 1);
-                false
-            }
+        if self.must_wait_for_handshakes() || self.timers.head.oldest() == Some(conn.slot) {
+            self.outbound.shed.count(Cause::Handshakes, 1);
+            return false;
         }
+        self.make_place_for_handshake();
+        true
     }
 }

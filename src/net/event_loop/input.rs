@@ -1,5 +1,6 @@
 //! The incoming half of all connections: from bytes that were read to requests and messages.
 
+use super::super::memory::Memory;
 use super::super::outbound::Finish;
 use super::super::shed::Cause;
 use super::super::turns::Debt;
@@ -25,6 +26,8 @@ pub(super) struct Input<S> {
     pub(super) is_paused: bool,
     /// It waits for a turn to be read.
     pub(super) waits_its_turn: bool,
+    /// How many bytes of it are on the account of what is kept for peers.
+    pub(super) kept: usize,
     /// What it has taken of the time of the loop.
     pub(super) debt: Debt,
     /// The peer has ended its side, or the connection broke: read on until that shows.
@@ -54,6 +57,20 @@ impl<S> State<S> {
             State::Head(_) | State::Open { .. } => false,
             State::Closing { .. } | State::Answered | State::Discard => true,
         }
+    }
+}
+
+impl<S> Input<S> {
+    /// Counts what is kept of its bytes.
+    pub(super) fn count(&mut self, memory: &Memory) {
+        let gathered = match &self.state {
+            State::Head(head) => head.begun.len(),
+            State::Open { protocol, .. } | State::Closing { protocol } => protocol.gathered(),
+            State::Answered | State::Discard => 0,
+        };
+        let kept = gathered + self.held.len();
+        memory.change(self.kept, kept);
+        self.kept = kept;
     }
 }
 
@@ -97,6 +114,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             let now = self.system.now();
             let deliveries = self.outbound.take_deliveries();
             if let Some(Some(input)) = self.inputs.get_mut(conn.slot as usize) {
+                input.count(self.outbound.memory());
                 input.debt.charge(began, now.saturating_duration_since(began), deliveries);
             }
             began = now;

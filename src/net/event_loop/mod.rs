@@ -4,6 +4,7 @@ mod accepting;
 mod input;
 mod lateness;
 mod listening;
+mod shedding;
 mod timeouts;
 
 use super::listener::PerAddress;
@@ -119,6 +120,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         ready.clear();
         self.ready = ready;
         self.expire();
+        self.shed_memory();
         self.reap();
         self.accept();
         self.tell_caught_up();
@@ -208,6 +210,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.end_session(conn);
             self.timers.stop(conn.slot);
             if let Some(input) = self.inputs[conn.slot as usize].take() {
+                self.outbound.memory().change(input.kept, 0);
                 match input.refused {
                     Some(_) => self.refused -= 1,
                     None => self.per_address.release(input.peer),

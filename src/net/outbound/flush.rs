@@ -24,7 +24,7 @@ impl<T: Socket> Outbound<T> {
                 match write(&mut sink.transport, &self.answers) {
                     Ok(written) if written == self.answers.len() => {}
                     Ok(written) => {
-                        let answers = std::mem::take(&mut self.answers).into();
+                        let answers = self.memory.keep(std::mem::take(&mut self.answers));
                         sink.queue.get_or_insert_default().push_answers(answers, written);
                         sink.is_blocked = true;
                         self.stalled.start(conn.slot, self.now);
@@ -142,23 +142,25 @@ impl<T: Socket> Outbound<T> {
         is_over
     }
 
-    fn flush_member(&mut self, id: SubgroupId, visit: &Visit<'_>) {
+    fn flush_member(&mut self, id: SubgroupId, visit: &mut Visit<'_>) {
         let slot = visit.slot;
         let sink = &mut self.sinks[slot as usize];
         if sink.finish.is_some() {
             return;
         }
         if sink.queue.is_some() || sink.is_lagging {
-            return self.enqueue_published(slot, id, visit.shared(), visit.messages());
+            let (bytes, messages) = (visit.keep(&self.memory), visit.messages());
+            return self.enqueue_published(slot, id, bytes, messages);
         }
         let bytes = visit.bytes();
         match write(&mut sink.transport, bytes) {
             Ok(written) if written == bytes.len() => {}
             Ok(written) => {
-                sink.queue.get_or_insert_default().push(visit.shared(), written);
+                let unsent = bytes.len() - written;
+                sink.queue.get_or_insert_default().push(visit.keep(&self.memory), written);
                 sink.is_blocked = true;
                 self.stalled.start(slot, self.now);
-                if self.high_water > 0 && bytes.len() - written > self.high_water {
+                if self.high_water > 0 && unsent > self.high_water {
                     self.over_high_water.start_once(slot, self.now);
                 }
             }

@@ -19,6 +19,7 @@ mod flush;
 mod slow;
 
 use super::fanout::{Fanout, SubgroupId};
+use super::memory::Memory;
 use super::queue::OutboundQueue;
 use super::shed::{Cause, Shed};
 use super::timers::Fifo;
@@ -40,6 +41,7 @@ const KEPT_BUFFER: usize = 256 << 10;
 pub struct Outbound<T = TcpStream> {
     sinks: Slab<Sink<T>>,
     fanout: Fanout,
+    memory: Memory,
     encoder: Encoder,
     /// Number of connections accepted so far, modulo 2³².
     accepted: u32,
@@ -105,6 +107,7 @@ impl<T: Socket> Outbound<T> {
         Outbound {
             sinks: Slab::new(),
             fanout: Fanout::new(limits.coalesce),
+            memory: Memory::default(),
             encoder,
             accepted: 0,
             answering: None,
@@ -139,7 +142,8 @@ impl<T: Socket> Outbound<T> {
         } else {
             let mut frame = Vec::with_capacity(frame::MAX_HEADER + payload.len());
             self.encoder.encode(form, opcode, payload, &mut frame);
-            self.enqueue(to.slot, frame.into());
+            let frame = self.memory.keep(frame);
+            self.enqueue(to.slot, frame);
         }
     }
 
@@ -257,6 +261,11 @@ impl<T: Socket> Outbound<T> {
             self.fanout.remove(group, conn.generation);
         }
         Some(sink.transport)
+    }
+
+    /// Returns the account of the bytes that are kept for peers.
+    pub(in crate::net) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     pub(in crate::net) fn len(&self) -> usize {
@@ -401,6 +410,14 @@ impl<T: Socket> Outbound<T> {
         }
     }
 
+    /// Drops all output of a connection, which is then to be removed.
+    pub(in crate::net) fn kill_now(&mut self, conn: ConnId) {
+        if let Some(sink) = self.get_mut(conn) {
+            sink.queue = None;
+            self.dead.push(conn.slot);
+        }
+    }
+
     fn get(&self, conn: ConnId) -> Option<&Sink<T>> {
         self.sinks.get(conn.slot as usize).filter(|sink| sink.generation == conn.generation)
     }
@@ -419,6 +436,7 @@ impl<T: Socket> Outbound<T> {
             if self.answering == Some(conn) {
                 self.queue_answers(conn.slot);
             }
+            let bytes = self.memory.keep(bytes);
             self.enqueue_published(conn.slot, id, bytes, messages);
         }
     }
@@ -429,7 +447,8 @@ impl<T: Socket> Outbound<T> {
             return;
         }
         let sink = &mut self.sinks[slot as usize];
-        sink.queue.get_or_insert_default().push_answers(Bytes::copy_from_slice(&self.answers), 0);
+        let answers = self.memory.keep(self.answers.clone());
+        sink.queue.get_or_insert_default().push_answers(answers, 0);
         self.answers.clear();
         if !sink.is_blocked {
             self.unoffered.push(slot);

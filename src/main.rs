@@ -106,12 +106,24 @@ fn run(settings: Settings) -> Result<Exit, Box<dyn Error>> {
     };
     let rng = StdRng::try_from_rng(&mut SysRng)?;
     let server = Server::new(server, site, Hub::new(chat, rng), jiff::Timestamp::now);
-    let limits = net::Limits { max_connections, max_refused, ..net };
+    let max_memory = if net.max_memory == 0 { machine_memory() / 4 } else { net.max_memory };
+    let limits = net::Limits { max_connections, max_refused, max_memory, ..net };
     let system = Mio::bind(&listen)?;
     for address in system.addresses() {
         log::info!(address:%; "listening on http://{address}, for at most {max_connections} connections");
     }
     Ok(EventLoop::new(server, system, limits).run()?)
+}
+
+/// Returns the memory of the machine in bytes, or that of the control group if it may use less. 0 if it is not known.
+fn machine_memory() -> usize {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let machine = read("/proc/meminfo").and_then(|info| {
+        let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.trim().strip_suffix(" kB")?.parse::<usize>().ok()?.checked_mul(1024)
+    });
+    let group = read("/sys/fs/cgroup/memory.max").and_then(|max| max.trim().parse().ok());
+    machine.into_iter().chain(group).min().unwrap_or(0)
 }
 
 /// Raises the file limit as far as it goes, and returns how many connections it allows: those that are served, and

@@ -36,7 +36,15 @@ pub(super) const GROUPS: &[(&str, &[&dyn Describe])] = &[
     ),
     (
         "Connections",
-        &[&MAX_CONNECTIONS, &MAX_PER_ADDRESS, &MAX_HANDSHAKES, &PING_AFTER, &PONG_TIMEOUT, &CLOSE_TIMEOUT],
+        &[
+            &MAX_CONNECTIONS,
+            &MAX_PER_ADDRESS,
+            &MAX_HANDSHAKES,
+            &MAX_MEMORY,
+            &PING_AFTER,
+            &PONG_TIMEOUT,
+            &CLOSE_TIMEOUT,
+        ],
     ),
     (
         "HTTP",
@@ -206,7 +214,17 @@ pub(super) const MAX_HANDSHAKES: Setting<usize> = Setting {
     default: "1000",
     form: Form::One,
     parse: count::<_, 1, MOST>,
-    help: "Most connections whose first request is not complete; beyond it the oldest is dropped; 0: no limit",
+    help: "Most connections with an incomplete request; beyond it newcomers wait, at most a second; 0: no limit",
+};
+
+pub(super) const MAX_MEMORY: Setting<usize> = Setting {
+    name: "max-memory",
+    value: "SIZE",
+    default: "0",
+    form: Form::One,
+    parse: size::<MIB, TIB>,
+    help: "Most memory for what is kept for all clients, besides the history; beyond it those that hold the most are \
+           closed with 1013; 0: a quarter of the machine's",
 };
 
 pub(super) const PING_AFTER: Setting<Duration> = Setting {

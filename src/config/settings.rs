@@ -150,6 +150,7 @@ fn net_limits(values: &mut Values<'_>, deflate: bool) -> net::Limits {
         pause_above: pause_above.value,
         resume_below: resume_below.value,
         max_connections: values.take(&all::MAX_CONNECTIONS),
+        max_memory: values.take(&all::MAX_MEMORY),
         max_per_address: values.take(&all::MAX_PER_ADDRESS),
         coalesce: values.take(&all::COALESCE),
         shutdown_timeout: values.take(&all::SHUTDOWN_TIMEOUT),

@@ -12,6 +12,7 @@ mod handshake;
 mod http;
 mod listening;
 mod log;
+mod memory;
 mod origins;
 mod process;
 mod random_settings;

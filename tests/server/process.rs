@@ -99,6 +99,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
         ("max-connections", "0"),
         ("max-per-address", "0"),
         ("max-handshakes", "1000"),
+        ("max-memory", "0"),
         ("max-request-line", "8KiB"),
         ("max-head", "16KiB"),
         ("max-headers", "100"),

@@ -50,6 +50,7 @@ const SETTINGS: &[(&str, Kind)] = &[
     ("max-connections", Count(1, 1000)),
     ("max-per-address", Count(1, BILLION)),
     ("max-handshakes", Count(1, BILLION)),
+    ("max-memory", Size(1 << 20, 1 << 40)),
     ("ping-after", Time(10, YEAR)),
     ("pong-timeout", Time(10, YEAR)),
     ("close-timeout", Time(10, YEAR)),

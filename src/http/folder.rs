@@ -1,112 +1,79 @@
-//! The files of a folder: the operator's own page.
+//! The operator's own page: the files of a directory.
+//!
+//! Requests are answered from memory. A thread looks for changes in the directory, so that the event loop never waits
+//! for a disk.
 
-use super::{content_type, decoded, negotiation, policy};
+use super::files::{Files, Limits, Reader, Stored};
+use super::{decoded, negotiation, policy};
 use crate::ws::head::{Body, Request, Response};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
-use std::cell::Cell;
-use std::fmt;
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// Larger files are not served: one is read whole, while all else waits.
-const MAX_FILE: u64 = 16 << 20;
-/// Files that cannot be served are logged again after this, at the earliest.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
-/// What paths may begin with as well.
+const LIMITS: Limits = Limits { file: 16 << 20, total: 64 << 20, entries: 10_000 };
+/// Shortest time between two looks for changes.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A look for changes that takes long is followed by this many times its duration without one.
+const REST: u32 = 50;
+/// A prefix under which the files are served as well.
 const ALIAS: &str = "static/";
 
-/// A folder whose files are served.
+/// A directory whose files are served.
 #[derive(Debug)]
 pub(super) struct Folder {
-    /// Absolute and without links.
-    root: PathBuf,
-    /// In place of the default Content-Security-Policy; none is sent if it is empty.
+    files: RefCell<Files>,
+    changes: Receiver<Files>,
+    /// Replaces the default Content-Security-Policy; none is sent if it is empty.
     csp: Option<String>,
-    logged_at: Cell<Option<Instant>>,
+    /// The thread ends when this is dropped.
+    _end: Sender<()>,
 }
 
 impl Folder {
+    /// Reads the directory, and starts to look for changes.
     pub(super) fn new(root: &Path, csp: Option<&str>) -> io::Result<Folder> {
-        let root = root.canonicalize()?;
-        if !root.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        Ok(Folder { root, csp: csp.map(str::to_owned), logged_at: Cell::new(None) })
+        let mut reader = Reader::new(root, LIMITS);
+        let files = reader.read()?;
+        let ((end, ended), (sender, changes)) = (mpsc::channel(), mpsc::channel());
+        let current = files.clone();
+        thread::Builder::new()
+            .name("files".to_owned())
+            .spawn(move || watch(reader, current, &sender, &ended))?;
+        Ok(Folder { files: files.into(), changes, csp: csp.map(str::to_owned), _end: end })
     }
 
     /// Answers a GET or HEAD request; `None` if there is nothing at its address.
     pub(super) fn answer(&self, request: &Request<'_>) -> Option<Response> {
+        if let Some(files) = self.changes.try_iter().last() {
+            self.files.replace(files);
+        }
+        let files = self.files.borrow();
         let segments: Option<Vec<_>> = request.segments().map(decoded).collect();
         let name = segments?.join("/");
-        let found = self.find(&name).or_else(|| self.find(name.strip_prefix(ALIAS)?))?;
-        if !found.is_dir() {
-            return self.serve(&found, request);
-        }
-        let index = self.find(found.join("index.html").strip_prefix(&self.root).ok()?.to_str()?)?;
-        if request.path().ends_with('/') { self.serve(&index, request) } else { Some(to_folder(request)) }
-    }
-
-    /// The file or folder of this name. None is hidden, and none is outside the root, whatever the path and its links.
-    fn find(&self, name: &str) -> Option<PathBuf> {
-        let is_shown = |path: &Path| {
-            path.components().all(|component| match component {
-                Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
-                _ => false,
-            })
-        };
-        let name = Path::new(name);
-        if !is_shown(name) {
-            return None;
-        }
-        let path = self.root.join(name).canonicalize().ok()?;
-        is_shown(path.strip_prefix(&self.root).ok()?).then_some(path)
-    }
-
-    fn serve(&self, path: &Path, request: &Request<'_>) -> Option<Response> {
-        // Neither a pipe nor a device, which could be waited for.
-        if !path.is_file() {
-            return None;
-        }
-        match self.read(path, request) {
-            Ok(response) => Some(self.with_fields(response, path, request)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                self.log(format_args!("cannot serve {}: {error}", path.display()));
-                Some(Response::text(500, "The server cannot read this file."))
+        [Some(&*name), name.strip_prefix(ALIAS)].into_iter().flatten().find_map(|name| {
+            if let Some(file) = files.get(name) {
+                return Some(self.serve(file, request));
             }
-        }
+            let index = if name.is_empty() { "index.html" } else { &format!("{name}/index.html") };
+            let index = files.get(index)?;
+            Some(if request.path().ends_with('/') { self.serve(index, request) } else { to_folder(request) })
+        })
     }
 
-    /// Reads a file, unless the client has it or asks for its length only.
-    fn read(&self, path: &Path, request: &Request<'_>) -> io::Result<Response> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.len() > MAX_FILE {
-            return Err(too_large());
-        }
-        let tag = tag(&metadata)?;
-        let response = if negotiation::has_tag(request, &tag) {
+    fn serve(&self, file: &Stored, request: &Request<'_>) -> Response {
+        let response = if negotiation::has_tag(request, &file.tag) {
             Response::new(304)
-        } else if request.method == "HEAD" {
-            Response { body: Body::Length(metadata.len()), ..Response::new(200) }
         } else {
-            let mut content = Vec::with_capacity(metadata.len() as usize);
-            // It may grow meanwhile.
-            file.take(MAX_FILE + 1).read_to_end(&mut content)?;
-            if content.len() as u64 > MAX_FILE {
-                return Err(too_large());
-            }
-            Response { body: Body::Bytes(content.into()), ..Response::new(200) }
+            Response { body: Body::Bytes(file.content.clone()), ..Response::new(200) }
         };
-        Ok(response.with("ETag", tag))
-    }
-
-    fn with_fields(&self, response: Response, path: &Path, request: &Request<'_>) -> Response {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let response = response
-            .with("Content-Type", content_type::of_extension(extension))
+            .with("ETag", file.tag.clone())
+            .with("Content-Type", file.content_type)
             .with("Cache-Control", "no-cache")
             .with("X-Content-Type-Options", "nosniff")
             .with("Referrer-Policy", "no-referrer");
@@ -116,34 +83,49 @@ impl Folder {
             None => response.with("Content-Security-Policy", policy::of_folder(request.host())),
         }
     }
+}
 
-    fn log(&self, event: fmt::Arguments<'_>) {
-        let now = Instant::now();
-        if self.logged_at.get().is_none_or(|at| now.duration_since(at) >= LOG_INTERVAL) {
-            self.logged_at.set(Some(now));
-            log::warn!("{event}");
+/// Sends the files whenever one of them has changed. What was read last remains while the directory cannot be read.
+fn watch(mut reader: Reader, mut current: Files, changes: &Sender<Files>, ended: &Receiver<()>) {
+    let mut interval = INTERVAL;
+    let mut logged = None;
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(interval) {
+        let start = Instant::now();
+        match reader.read() {
+            Ok(files) if is_same(&files, &current) => logged = None,
+            Ok(files) => {
+                logged = None;
+                current.clone_from(&files);
+                if changes.send(files).is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                let why = error.to_string();
+                if logged.as_ref() != Some(&why) {
+                    log::warn!("cannot read the files of --static-dir, and serves those from before: {why}");
+                    logged = Some(why);
+                }
+            }
         }
+        interval = INTERVAL.max(start.elapsed() * REST);
     }
 }
 
-/// Sends a browser to the address of a folder with a slash at its end, on which relative addresses in it rest.
+fn is_same(one: &Files, other: &Files) -> bool {
+    let has =
+        |(name, file): (&String, &Arc<Stored>)| other.get(name).is_some_and(|same| Arc::ptr_eq(same, file));
+    one.len() == other.len() && one.iter().all(has)
+}
+
+/// Redirects a browser to the address of a directory with a slash at its end, on which relative addresses depend.
 fn to_folder(request: &Request<'_>) -> Response {
     let name = request.segments().last().unwrap_or_default();
     let question_mark = if request.query().is_empty() { "" } else { "?" };
     // The dot keeps a name with a colon from being read as a scheme.
     let address = format!("./{name}/{question_mark}{}", request.query());
     let address = utf8_percent_encode(&address, CONTROLS).to_string();
-    Response::text(308, format_args!("This folder is at {address}."))
+    Response::text(308, format_args!("This directory is at {address}."))
         .with("Location", address)
         .with("Cache-Control", "no-cache")
-}
-
-/// Changes whenever the file does.
-fn tag(metadata: &Metadata) -> io::Result<String> {
-    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(format!("\"{:x}-{:x}\"", modified.as_nanos(), metadata.len()))
-}
-
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_FILE >> 20))
 }

@@ -1,7 +1,8 @@
-//! Answers to plain HTTP requests: the page, the files of a folder, and health checks.
+//! Answers to plain HTTP requests: the page, the files of a directory, and health checks.
 
 mod bundle;
 mod content_type;
+mod files;
 mod folder;
 mod negotiation;
 mod page;
@@ -36,8 +37,8 @@ impl Site {
         Site { content: Content::Page(Page::bundled()) }
     }
 
-    /// The files of a folder, read at each request. `csp` replaces the default Content-Security-Policy; an empty one
-    /// is not sent.
+    /// The files of a directory, which a thread reads again when they change. `csp` replaces the default
+    /// Content-Security-Policy; an empty one is not sent.
     pub fn in_folder(folder: &Path, csp: Option<&str>) -> io::Result<Site> {
         Ok(Site { content: Content::Folder(Folder::new(folder, csp)?) })
     }

@@ -1,10 +1,21 @@
-//! The files of a folder, and nothing else.
+//! The files of a directory, and nothing else.
 
 use super::files::Files;
-use crate::support::{Server, get, request, throng};
+use crate::support::{PATIENCE, Server, get, request, throng};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits until the server has read a file again.
+fn wait_for_text(server: &Server, target: &str, text: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while server.get(target).text() != text {
+        assert!(Instant::now() < deadline, "{target} is not {text}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
 
 #[test]
 fn each_kind_of_file_has_its_type_whatever_the_case_of_its_extension() {
@@ -123,40 +134,51 @@ fn a_file_has_a_tag_that_changes_with_it() {
     raw.send(request("GET", "/file.txt", &format!("If-None-Match: {tag}\r\n")) + &get("/healthz"));
     assert_eq!(raw.reply().status, 304);
     assert_eq!(raw.reply().status, 200);
-    files.write("file.txt", "three");
+    files.write("file.txt", "two");
+    wait_for_text(&server, "/file.txt", "two");
     let second = server.send(request("GET", "/file.txt", &format!("If-None-Match: {tag}\r\n"))).reply();
-    assert_eq!((second.status, second.text().as_str()), (200, "three"));
+    assert_eq!((second.status, second.text().as_str()), (200, "two"));
     assert_ne!(second.field("etag"), Some(&*tag));
 }
 
 #[test]
-fn a_file_over_the_limit_is_refused_with_a_line_in_the_log() {
+fn the_start_fails_if_the_files_are_too_large_or_too_many_to_keep() {
+    let refusal = |files: &Files| {
+        files.write("index.html", "the page");
+        let mut command = throng();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--static-dir", files.folder.to_str().unwrap()]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let sparse = |files: &Files, name: &str, length: u64| {
+        fs::File::create(files.folder.join(name)).unwrap().set_len(length).unwrap();
+    };
     let files = Files::new("large");
-    files.write("most.bin", vec![b'x'; 16 << 20]);
-    files.write("more.bin", vec![b'x'; (16 << 20) + 1]);
-    let sparse = fs::File::create(files.folder.join("huge.bin")).unwrap();
-    sparse.set_len(1 << 40).unwrap();
-    let server = files.serve(&[]);
-    assert_eq!(server.get("/most.bin").body.len(), 16 << 20);
-    for target in ["/more.bin", "/huge.bin"] {
-        for method in ["GET", "HEAD"] {
-            let mut raw = server.send(request(method, target, "Connection: close\r\n"));
-            assert_eq!(raw.reply_head().status, 500, "{method} {target}");
-        }
+    sparse(&files, "huge.bin", 1 << 40);
+    let told = refusal(&files);
+    assert!(told.contains("huge.bin is larger than 16 MiB"), "{told}");
+    sparse(&files, "huge.bin", 0);
+    for number in 0..5 {
+        sparse(&files, &format!("{number}.bin"), 16 << 20);
     }
-    let line = server.wait_for_log("more.bin");
-    assert!(line.contains("WARN") && line.contains("larger than 16 MiB"), "{line}");
-    let peak = server.peak_kib();
-    assert!(peak < 200 << 10, "{peak} KiB were in use");
-    server.assert_well();
+    let told = refusal(&files);
+    assert!(told.contains("more than 64 MiB in all"), "{told}");
+    let files = Files::new("many");
+    for number in 0..10_000 {
+        sparse(&files, &number.to_string(), 0);
+    }
+    let told = refusal(&files);
+    assert!(told.contains("more than 10000 files"), "{told}");
 }
 
 #[test]
-fn only_the_length_of_a_file_is_looked_at_for_head() {
+fn the_largest_file_allowed_is_served_and_no_request_reads_it_again() {
     let files = Files::new("head");
     files.write("large.bin", vec![b'x'; 16 << 20]);
     let server = files.serve(&["--keep-alive-requests", "0"]);
-    let before = server.resident_kib();
+    assert_eq!(server.get("/large.bin").body.len(), 16 << 20);
+    let before = server.peak_kib();
     let mut raw = server.send(request("HEAD", "/large.bin", "").repeat(500));
     for _ in 0..500 {
         let head = raw.reply_head();
@@ -164,6 +186,26 @@ fn only_the_length_of_a_file_is_looked_at_for_head() {
     }
     let peak = server.peak_kib();
     assert!(peak < before + (8 << 10), "{before} KiB before, {peak} KiB at most");
+}
+
+#[test]
+fn files_that_are_gone_for_a_while_are_served_as_they_were() {
+    let files = Files::new("gone");
+    files.write("file.txt", "one");
+    let server = files.serve(&[]);
+    let elsewhere = files.folder.with_extension("elsewhere");
+    let _ = fs::remove_dir_all(&elsewhere);
+    fs::rename(&files.folder, &elsewhere).unwrap();
+    let line = server.wait_for_log("cannot read the files of --static-dir");
+    assert!(line.contains("WARN"), "{line}");
+    assert_eq!(server.get("/file.txt").text(), "one");
+    // As a deployment does it: another directory under the same path.
+    files.write("file.txt", "two");
+    files.write("index.html", "another page");
+    wait_for_text(&server, "/file.txt", "two");
+    assert_eq!(server.get("/").text(), "another page");
+    fs::remove_dir_all(elsewhere).unwrap();
+    server.assert_well();
 }
 
 #[test]

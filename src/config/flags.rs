@@ -1,6 +1,6 @@
 //! All settings of the server.
 //!
-//! Each is read in [`super::Settings::load`]. The help says what 0 means where it is not that a limit is off.
+//! This is one list, and so one file. Each is read in [`super::Settings::load`]. The help says what 0 means where it is not that a limit is off.
 
 use super::bounds::{
     LARGEST_HEAD, LARGEST_MESSAGE, MIB, TIB, any_text, count, log_format, on_or_off, page_directory, pause,

@@ -3,6 +3,9 @@
 //! As in the server, an idle client owns no buffer. All clients read into one buffer, complete messages are
 //! handled in place, and bytes are kept only while a message is incomplete or the socket does not accept
 //! them.
+//!
+//! The pool is one file, since whatever moves a client between its states also updates the counters and deadlines of
+//! the pool; what has state of its own is in the modules below.
 
 mod client;
 mod config;

@@ -2,8 +2,8 @@
 
 use super::misbehaving::delay::{self, Idle};
 use super::misbehaving::{Kind, connections, speech};
-use super::run::{run, valid_run};
-use std::time::Duration;
+use super::run::run;
+use std::time::{Duration, Instant};
 
 /// Not a multiple of any interval below, nor close to one: waiting until the next message is due would change
 /// the result.
@@ -43,20 +43,19 @@ fn only_messages_due_in_the_measured_window_count() {
 fn missing_messages_make_percentiles_lower_bounds() {
     let server = speech::hangs_after(Kind::Echo, 20);
     let url = server.url();
-    let plan = ["-c", "1", "--rate", "200", "-n", "200", "--warmup", "0", "--drain-timeout", "2s"];
+    let plan = ["-c", "1", "--rate", "200", "-n", "200", "--warmup", "0", "--drain-timeout", "6s"];
     let expect = ["--expect", "p99<600s", "--expect", "p99<1ms", "--expect", "p99>1ms", "--expect", "p5<60s"];
-    let run = valid_run(&[&["echo", &url], &plan[..], &expect].concat());
+    let run = run(&[&["echo", &url], &plan[..], &expect].concat());
     assert_eq!(run.count("latency.unanswered"), 180, "{run}");
-    // The last message was due when the drain of two seconds started.
+    // The last message was due when the drain of six seconds started.
     let exact_below = run.number("latency.exact_below");
-    assert!(exact_below >= 1.9e6, "{exact_below}");
+    assert!(exact_below >= 5.9e6, "{exact_below}");
     // Half of them were due at least a second before the client gave up.
     assert!(run.number("latency.p50") >= 1_000_000.0, "{run}");
     for (text, is_met) in [("p99<600s", false), ("p99<1ms", false), ("p99>1ms", true), ("p5<60s", true)] {
         assert_eq!(run.is_met(text), is_met, "{text}: {run}");
     }
     assert!(run.stdout.contains('≥'), "{run}");
-    assert_eq!(run.status, Some(1), "{run}");
 }
 
 #[test]
@@ -78,11 +77,14 @@ fn a_stall_counts_in_the_latency_of_all_messages_due_meanwhile() {
 fn rates_cover_the_window_without_the_drain() {
     let server = speech::delays(Kind::Echo, Duration::from_millis(1500));
     let plan = ["-c", "1", "--rate", "100", "-d", "1s", "--warmup", "0", "--drain-timeout", "30s"];
-    let run = valid_run(&[&["echo", &server.url()], &plan[..]].concat());
-    assert_eq!(run.message_count("received"), 100, "{run}");
-    assert!(run.number("messages.sent_per_second") > 90.0, "{run}");
-    assert!((0.9..2.4).contains(&run.number("seconds")), "{run}");
-    assert!(run.number("drain_seconds") >= 1.0, "{run}");
+    let start = Instant::now();
+    let run = run(&[&["echo", &server.url()], &plan[..]].concat());
+    let elapsed = start.elapsed().as_secs_f64();
+    let [seconds, drain] = ["seconds", "drain_seconds"].map(|name| run.number(name));
+    assert!(seconds >= 0.9 && drain >= 1.0, "{run}");
+    assert!(seconds + drain <= elapsed, "{elapsed}: {run}");
+    let sent = run.message_count("sent") as f64;
+    assert!((run.number("messages.sent_per_second") * seconds - sent).abs() <= 1.0, "{run}");
 }
 
 #[test]

@@ -5,6 +5,11 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the machine may be too busy for valid runs.
+const VALID_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The counts of messages in a report. Those that a test does not name must be 0.
 const COUNTS: [&str; 14] = [
@@ -60,10 +65,9 @@ pub fn bench(arguments: &[&str]) -> Run {
     Run::of(arguments, command(arguments).output().unwrap(), Value::Null)
 }
 
-/// Like [`bench`], again if the machine was too busy for a valid run.
+/// Like [`bench`], repeated while the machine is too busy for a valid run.
 pub fn valid_bench(arguments: &[&str]) -> Run {
-    let mut runs = (0..5).map(|_| bench(arguments));
-    runs.find(|run| run.status != Some(4)).unwrap_or_else(|| panic!("never valid: {}", bench(arguments)))
+    first_valid(|| bench(arguments), |run| run.status != Some(4))
 }
 
 /// Runs a scenario and reads its report.
@@ -75,11 +79,21 @@ pub fn run(arguments: &[&str]) -> Run {
     run
 }
 
-/// Runs a scenario, again if the machine was too busy for a valid run.
+/// Runs a scenario, repeatedly while the machine is too busy for a valid run.
 pub fn valid_run(arguments: &[&str]) -> Run {
-    let mut runs = (0..5).map(|_| run(arguments));
-    let is_valid = |run: &Run| run.report["is_valid"] == true;
-    runs.find(is_valid).unwrap_or_else(|| panic!("never valid: {}", run(arguments)))
+    first_valid(|| run(arguments), |run| run.report["is_valid"] == true)
+}
+
+fn first_valid(run: impl Fn() -> Run, is_valid: impl Fn(&Run) -> bool) -> Run {
+    let deadline = Instant::now() + VALID_TIMEOUT;
+    loop {
+        let run = run();
+        if is_valid(&run) {
+            return run;
+        }
+        assert!(Instant::now() < deadline, "never valid: {run}");
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 /// Starts a scenario that the test ends with a signal.

@@ -161,9 +161,8 @@ impl<'a, N: Network + 'a> Worker<'a, N> {
             State::Connecting => {}
             State::Counted if shared.has_entered(Stage::Finish) => self.finish(now),
             State::Counted => {
-                if let Some(beginning) = shared.beginning.get() {
+                if self.dispatcher.has_begun() {
                     self.pool.acknowledge_late();
-                    self.dispatcher.begin(beginning);
                     if let Some(interval) = self.plan.scenario.common.ping {
                         self.pool.ping_every(interval.into());
                     }
@@ -308,6 +307,16 @@ impl<'a, N: Network + 'a> Dispatcher<'a, N> {
         }
     }
 
+    /// Creates the workload once its parameters are known. Returns true if it exists.
+    fn has_begun(&mut self) -> bool {
+        if self.workload.is_none()
+            && let Some(beginning) = self.shared.beginning.get()
+        {
+            self.begin(beginning);
+        }
+        self.workload.is_some()
+    }
+
     fn begin(&mut self, Beginning { span, rooms, board }: &'a Beginning) {
         let (plan, own) = (self.plan, self.own.clone());
         let scenario = plan.scenario;
@@ -426,6 +435,8 @@ impl<'a, N: Network + 'a> Handler for Dispatcher<'a, N> {
         if self.is_ignored(payload) {
             return false;
         }
+        // A message of another thread's client may arrive before this thread has noticed the beginning.
+        self.has_begun();
         let is_delivery = match &mut self.workload {
             Some(workload) => workload.on_message(client, message, now, writer),
             None => {

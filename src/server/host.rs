@@ -34,8 +34,12 @@ impl AllowedHost {
 
 /// Whether a name is some labels before an ending that begins with a point.
 pub(super) fn is_subdomain(name: &str, ending: &str) -> bool {
-    let is_of_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     name.strip_suffix(ending).is_some_and(|labels| !labels.is_empty() && labels.bytes().all(is_of_label))
+}
+
+/// Whether a name of a host, with the points in it, can contain this byte.
+fn is_of_label(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 /// Splits a host and its port; `None` if there is something else.
@@ -61,7 +65,14 @@ impl FromStr for AllowedHost {
             return Err(format!("write an IPv6 address in brackets, as in [{address}]"));
         }
         let (name, port) = split(text).ok_or("a port is a number from 0 to 65535")?;
-        let parse = |name: &str| Host::parse(name).map_err(|error| format!("{advice}: {error}"));
+        let parse = |name: &str| match Host::parse(name) {
+            Err(error) => Err(format!("{advice}: {error}")),
+            // Allowed in a URL, but no name has them: most likely a list with other separators.
+            Ok(Host::Domain(name)) if !name.bytes().all(|byte| is_of_label(byte) || byte == b'*') => {
+                Err(format!("{advice}; separate several names with commas"))
+            }
+            Ok(host) => Ok(host),
+        };
         let name = match name.strip_prefix("*.") {
             _ if name.is_empty() => return Err(advice.to_owned()),
             _ if name == "*" => return Err("leave out --host to allow any host".to_owned()),
@@ -128,6 +139,8 @@ mod tests {
             ("chat.example/", "without a scheme and a path"),
             ("user@chat.example", "without"),
             ("chat example", "write a host name"),
+            ("a.example;b.example", "with commas"),
+            ("*.a.example|b.example", "with commas"),
             ("::1", "[::1]"),
             ("chat.example:http", "a port is a number"),
             ("chat.example:99999", "a port is a number"),

@@ -60,20 +60,20 @@ pub struct Server {
 #[derive(Debug)]
 pub struct Session {
     purpose: Purpose,
-    /// What a member of chat asked for, until it is open.
+    /// The parameters of a chat connection, until it is open.
     wish: Option<Box<Wish>>,
     keeps_context: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
-    /// Each message comes back.
+    /// Returns each message to its sender.
     Echo,
     /// A member of chat.
     Chat,
 }
 
-/// What the request for a chat connection asks for.
+/// The parameters of a request for a chat connection.
 #[derive(Debug)]
 struct Wish {
     room: String,
@@ -83,7 +83,7 @@ struct Wish {
     resume: Option<(u64, String)>,
 }
 
-/// Where WebSocket is spoken.
+/// A path for WebSocket connections.
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'r> {
     Echo,
@@ -96,7 +96,7 @@ enum Route<'r> {
 }
 
 impl<'r> Route<'r> {
-    /// `None` for the address of a page.
+    /// Returns `None` for the path of a page.
     fn of(request: &Request<'r>) -> Option<Route<'r>> {
         let mut segments = request.segments();
         let (first, second) = (segments.next(), segments.next());
@@ -116,7 +116,7 @@ impl<'r> Route<'r> {
 }
 
 impl Server {
-    /// A server that asks `clock` for the time of day.
+    /// Creates a server that takes the time of day from `clock`.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
         Server { settings, site, hub, clock, echoed: String::new(), contexts: 0 }
     }
@@ -201,7 +201,7 @@ impl Server {
         if let Some((_, format)) = chosen {
             wish.format = format;
         }
-        // A `json` client is told after the handshake, since a browser keeps the status of a refused one to itself.
+        // A `json` client gets an error after the handshake, since browsers hide the status of a refused one.
         if wish.format != Format::Json {
             self.hub.check_room(&wish.room)?;
         }

@@ -1,5 +1,5 @@
-//! Counts by cause what the server refuses, closes or leaves out. The log reports each cause at most once a second,
-//! with its count and what the operator can do, so that no peer can flood the log.
+//! Counts refused and closed connections, refused requests and dropped messages by cause. The log reports each cause at
+//! most once a second, with its count and the setting that decides, so that no peer can flood the log.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 /// A cause is logged again after this, at the earliest.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why a connection or a message was not carried.
+/// Why a connection, a request or a message was refused or dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A connection was closed: too much waited for it.
+    /// A connection was closed: its queue exceeded the limit.
     QueueFull,
-    /// A connection was closed: much waited for it for long.
+    /// A connection was closed: its queue was long for too long.
     HighWater,
-    /// A connection was closed: it took nothing for long.
+    /// A connection was closed: its peer read nothing for too long.
     Stalled,
     /// A message was left out for one slow reader.
     LeftOut,
     /// A connection was closed: it held much of the memory that may be kept for peers.
     Memory,
-    /// A connection was refused: there are as many as there may be.
+    /// A connection was refused: the server has as many as allowed.
     Connections,
-    /// A connection was refused: its address has as many as it may.
+    /// A connection was refused: its address has as many as allowed.
     PerAddress,
     /// A connection was refused: the system has no descriptors left.
     Descriptors,
@@ -46,9 +46,9 @@ pub enum Cause {
     MessageTimeout,
     /// A ping was not answered in time.
     PongTimeout,
-    /// A connection was cut off: the peer did not do its part in closing it in time.
+    /// A connection was cut off: the peer did not complete the closing handshake in time.
     CloseTimeout,
-    /// A connection was closed: a compressed message referred to an earlier one against what was agreed.
+    /// A connection was closed: a compressed message referred to an earlier one against the negotiated parameters.
     LostContext,
     /// A message was refused: its sender sends too many.
     Rate,
@@ -82,7 +82,7 @@ impl Cause {
         Cause::RateClosed,
     ];
 
-    /// What was refused, closed or left out, and which setting decides about it.
+    /// Returns what was refused, closed or left out, and the setting that decides.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Cause::QueueFull => {
@@ -124,7 +124,7 @@ impl Cause {
         }
     }
 
-    /// Peers that vanish are a matter of course.
+    /// Returns the level of its lines. Vanished peers are normal, so they are not warnings.
     fn level(self) -> log::Level {
         match self {
             Cause::PongTimeout | Cause::CloseTimeout => log::Level::Debug,
@@ -137,7 +137,7 @@ impl Cause {
 #[derive(Debug, Default)]
 pub(super) struct Shed {
     tallies: [Tally; Cause::ALL.len()],
-    /// Whether there may be some that the log does not have.
+    /// Whether some may not have been logged yet.
     has_unlogged: bool,
 }
 
@@ -146,11 +146,11 @@ struct Tally {
     total: u64,
     logged: u64,
     logged_at: Option<Instant>,
-    /// What happened the first time since.
+    /// A description of the first occurrence since then.
     example: Option<String>,
 }
 
-/// What is to be logged of a cause.
+/// What to log for a cause.
 #[derive(Debug, PartialEq, Eq)]
 struct Report {
     cause: Cause,
@@ -171,7 +171,7 @@ impl Shed {
         self.tallies[cause as usize].example.get_or_insert_with(example);
     }
 
-    /// When a cause may be logged again that has occurred since.
+    /// Returns when the next unlogged cause may be logged.
     pub(super) fn due(&self) -> Option<Instant> {
         if !self.has_unlogged {
             return None;
@@ -179,7 +179,7 @@ impl Shed {
         self.tallies.iter().filter_map(Tally::due).min()
     }
 
-    /// Logs what may be logged. To be called when a tick ends, since a cause that was never logged is due at once.
+    /// Logs all causes that are due. Called at the end of a tick, since a new cause is due at once.
     pub(super) fn log_due(&mut self, now: Instant) {
         for report in self.take_due(now) {
             let (_, setting) = report.cause.words();

@@ -15,12 +15,12 @@ pub struct AllowedHost {
 enum Name {
     /// A host as browsers write it: in lower case, international names in Punycode.
     Exactly(String),
-    /// All that end so, in what follows the `*` of `*.example.com`.
+    /// All names with this ending: the part after the `*` of `*.example.com`.
     Subdomains(String),
 }
 
 impl AllowedHost {
-    /// Whether the value of a `Host` header names it.
+    /// Returns true if the value of a `Host` header is allowed.
     pub(super) fn allows(&self, host: &str) -> bool {
         let Some((name, port)) = split(host) else { return false };
         let name = name.to_ascii_lowercase();
@@ -32,17 +32,17 @@ impl AllowedHost {
     }
 }
 
-/// Whether a name is some labels before an ending that begins with a point.
+/// Returns true if a name consists of labels and then an ending that starts with a dot.
 pub(super) fn is_subdomain(name: &str, ending: &str) -> bool {
     name.strip_suffix(ending).is_some_and(|labels| !labels.is_empty() && labels.bytes().all(is_of_label))
 }
 
-/// Whether a name of a host, with the points in it, can contain this byte.
+/// Returns true if a host name can contain this byte. Dots count as well.
 fn is_of_label(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
-/// Splits a host and its port; `None` if there is something else.
+/// Splits a host and its port. Returns `None` if it is neither.
 fn split(host: &str) -> Option<(&str, Option<u16>)> {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => {
@@ -140,7 +140,7 @@ mod tests {
             ("user@chat.example", "without"),
             ("chat example", "write a host name"),
             ("a.example;b.example", "with commas"),
-            ("*.a.example|b.example", "with commas"),
+            ("*.a.example;b.example", "with commas"),
             ("::1", "[::1]"),
             ("chat.example:http", "a port is a number"),
             ("chat.example:99999", "a port is a number"),

@@ -60,7 +60,7 @@ pub(super) fn check<'r>(request: &Request<'r>, allowed: &[AllowedOrigin]) -> Res
     }
 }
 
-/// Whether an origin is that of the host asked. The scheme tells which port can be left out.
+/// Whether an origin is that of the host asked. The scheme determines which port can be left out.
 fn is_same_origin(origin: &str, host: &str, is_secure: bool) -> bool {
     let (scheme, authority) = match origin.split_once("://") {
         Some(("http", _)) if is_secure => return false,

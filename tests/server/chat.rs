@@ -72,7 +72,7 @@ fn members_of_every_format_follow_the_same_conversation() {
     let (mut cid, answer) = server.ws_with("/chat?name=cid", &[("Sec-WebSocket-Protocol", "other, chat")]);
     assert_eq!(answer.headers()["sec-websocket-protocol"], "chat");
     let mut dot = member(&server, "lobby", "html", "dot");
-    // Who comes is told to the lines before.
+    // The members in lines before it are notified of each newcomer.
     for expected in ["Welcome bob !", "Welcome cid !", "Welcome dot !"] {
         assert_eq!(bob.text(), expected);
     }
@@ -98,7 +98,7 @@ fn members_of_every_format_follow_the_same_conversation() {
         assert_line(&cid.text(), &format!(" {speaker} say: {text}"));
         assert_fragment(&dot.text(), speaker, &text);
     }
-    // Another room hears nothing of it.
+    // Members of another room receive none of it.
     let (mut eve, joined) = join(&server, "elsewhere", "eve");
     assert_eq!((&joined["offset"], &joined["history"]), (&json!(0), &json!([])));
     assert_hears_nothing(&mut eve);
@@ -167,7 +167,7 @@ fn lines_greets_logs_out_and_takes_an_empty_message_for_a_heartbeat() {
         assert_eq!(leaver.closed_with().0, 1000);
         assert_line(&bob.text(), " leaver say: Logout");
     }
-    // `/join` moves: the old room hears a logout, and the line goes to the new one.
+    // `/join` moves the member: the old room receives a logout, and further lines are sent to the new one.
     let mut cid = member(&server, "den", "lines", "cid");
     assert_eq!(cid.text(), "Welcome cid !");
     ann.say("/join den");
@@ -178,7 +178,7 @@ fn lines_greets_logs_out_and_takes_an_empty_message_for_a_heartbeat() {
 }
 
 #[test]
-fn json_tells_welcome_then_joined_then_messages_that_count_up_by_one() {
+fn json_sends_welcome_then_joined_then_messages_with_consecutive_offsets() {
     let server = Server::start(&[]);
     let (mut ann, joined) = join(&server, "den", "ann");
     assert_eq!(
@@ -230,7 +230,7 @@ fn json_tells_welcome_then_joined_then_messages_that_count_up_by_one() {
 }
 
 #[test]
-fn a_bad_request_is_answered_with_an_error_and_loses_nothing() {
+fn a_bad_request_is_answered_with_an_error_and_the_connection_stays_open() {
     let server = Server::start(&[]);
     let (mut ann, _) = join(&server, "den", "ann");
     let table = [
@@ -257,7 +257,7 @@ fn a_bad_request_is_answered_with_an_error_and_loses_nothing() {
 }
 
 #[test]
-fn whoever_comes_back_gets_exactly_what_was_missed() {
+fn a_returning_member_receives_exactly_the_messages_it_missed() {
     let server = Server::start(&["--history", "3"]);
     let (mut ann, joined) = join(&server, "den", "ann");
     let epoch = joined["epoch"].as_str().unwrap();
@@ -346,7 +346,7 @@ fn html_greets_with_the_uid_and_escapes_what_members_write() {
     assert_eq!(dot.text(), come["uid"]);
     let nasty = r#"<script>alert("1")</script> & 'more'"#;
     let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;more&#39;";
-    // As text, and as an object, whose uid is nobody's.
+    // As text, and as an object, whose uid is ignored.
     for message in [nasty.to_owned(), json!({"message": nasty, "uid": "forged"}).to_string()] {
         dot.say(&message);
         assert_fragment(&dot.text(), "dot&lt;b&gt;", escaped);
@@ -375,7 +375,7 @@ fn a_format_or_room_that_cannot_be_is_refused() {
         reply.assert_refusal(400);
         server.send(handshake(&format!("/chat/%ff?format={format}"))).reply().assert_refusal(400);
     }
-    // A browser keeps the status from the page, so `json` is told in its own words, and goes on.
+    // A browser hides the status from the page, so `json` is accepted and receives an error.
     let mut client = server.ws(&format!("/chat/{}", room(65)));
     assert_eq!(client.json()["type"], "welcome");
     let error = client.json();
@@ -439,7 +439,7 @@ fn texts_names_and_messages_may_be_as_long_as_their_limits() {
 }
 
 #[test]
-fn one_connection_is_in_as_many_rooms_as_it_may() {
+fn a_connection_can_join_rooms_up_to_the_limit() {
     let server = Server::start(&["--max-rooms-joined", "2"]);
     let (mut ann, _) = join(&server, "one", "ann");
     send(&mut ann, json!({"type": "join", "room": "two"}));
@@ -455,7 +455,7 @@ fn one_connection_is_in_as_many_rooms_as_it_may() {
 }
 
 #[test]
-fn who_talks_too_fast_is_told_so_and_in_the_end_closed_with_1008() {
+fn a_client_over_the_rate_receives_errors_and_finally_1008() {
     let server = Server::start(&["--rate", "5", "--burst", "5"]);
     let (mut bob, _) = join(&server, "den", "bob");
     let (mut ann, _) = join(&server, "den", "ann");
@@ -497,9 +497,9 @@ fn who_talks_too_fast_is_told_so_and_in_the_end_closed_with_1008() {
 }
 
 #[test]
-fn a_relay_that_talks_too_fast_is_closed_at_once() {
+fn a_raw_client_over_the_rate_is_closed_at_once() {
     let server = Server::start(&["--rate", "5", "--burst", "5"]);
-    // `raw` has no errors to be told.
+    // `raw` has no errors.
     let mut raw = member(&server, "den", "raw", "raw");
     for _ in 0..7 {
         raw.say("hi");
@@ -536,7 +536,7 @@ fn a_newcomer_reads_the_history_in_its_own_format() {
 }
 
 #[test]
-fn a_room_over_the_presence_limit_tells_only_how_many_there_are() {
+fn a_room_over_the_presence_limit_reports_only_the_number_of_members() {
     let server = Server::start(&["--presence-limit", "3"]);
     let (mut ann, _) = join(&server, "den", "ann");
     let (_bob, _) = join(&server, "den", "bob");
@@ -570,7 +570,7 @@ fn a_room_over_the_presence_limit_tells_only_how_many_there_are() {
 }
 
 #[test]
-fn the_others_are_told_when_a_connection_just_drops() {
+fn members_are_notified_when_a_connection_drops() {
     let server = Server::start(&[]);
     let (mut ann, _) = join(&server, "den", "ann");
     let mut bob = member(&server, "den", "lines", "bob");
@@ -644,7 +644,7 @@ fn a_room_is_one_in_every_normal_form_of_its_name() {
 }
 
 #[test]
-fn half_an_emoji_and_a_text_that_nobody_sees_are_refused_with_the_id() {
+fn half_an_emoji_and_an_invisible_text_are_refused_with_the_id() {
     let server = Server::start(&[]);
     let (mut ann, _) = join(&server, "den", "ann");
     for (text, code) in [
@@ -661,7 +661,7 @@ fn half_an_emoji_and_a_text_that_nobody_sees_are_refused_with_the_id() {
 }
 
 #[test]
-fn a_joined_is_no_longer_than_64_kib_and_says_what_it_left_out() {
+fn a_joined_frame_has_at_most_64_kib_and_reports_what_it_left_out() {
     let server = Server::start(&["--rate", "0"]);
     let (mut ann, _) = join(&server, "den", "ann");
     for _ in 0..15 {
@@ -679,7 +679,7 @@ fn a_joined_is_no_longer_than_64_kib_and_says_what_it_left_out() {
 }
 
 #[test]
-fn a_hoarder_does_not_empty_the_rooms_of_others() {
+fn filling_some_rooms_does_not_empty_the_history_of_others() {
     let server = Server::start(&["--history-total", "64KiB", "--rate", "0"]);
     let (mut vic, _) = join(&server, "small", "vic");
     for _ in 0..10 {
@@ -696,7 +696,7 @@ fn a_hoarder_does_not_empty_the_rooms_of_others() {
 }
 
 #[test]
-fn what_is_older_than_the_age_is_not_replayed() {
+fn messages_older_than_the_history_age_are_not_replayed() {
     let server = Server::start(&["--history-age", "50ms"]);
     let (mut ann, joined) = join(&server, "den", "ann");
     say(&mut ann, "hi");
@@ -708,7 +708,7 @@ fn what_is_older_than_the_age_is_not_replayed() {
         (&again["history"], &again["offset"], &again["recovered"]),
         (&json!([]), &json!(1), &json!(false))
     );
-    // The room ends by itself once nobody is in it, so that it begins anew.
+    // An empty room without history ends, so the next one starts anew.
     drop(ann);
     let deadline = Instant::now() + PATIENCE;
     while join(&server, "den", "back").1["epoch"] == joined["epoch"] {

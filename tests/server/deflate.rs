@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692) over real sockets: what is agreed on, and what becomes of messages.
+//! permessage-deflate (RFC 7692) over real sockets: negotiation and messages.
 
 use crate::support::*;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
@@ -95,7 +95,7 @@ fn an_offer_that_breaks_the_grammar_is_refused() {
 }
 
 #[test]
-fn compression_can_be_turned_off_and_is_not_for_the_safaris_that_damage_it() {
+fn compression_can_be_disabled_and_is_off_for_versions_of_safari_that_corrupt_it() {
     let off = Server::start(&["--deflate", "off"]);
     assert_eq!(agreed(&off, CHROMES_OFFER), None);
     let server = Server::start(&[]);
@@ -128,7 +128,7 @@ fn long_messages_are_compressed_and_short_ones_are_not() {
 }
 
 #[test]
-fn members_with_and_without_compression_and_with_a_small_window_hear_the_same() {
+fn members_with_and_without_compression_and_with_a_small_window_receive_the_same() {
     let server = Server::start(&[]);
     let (mut deflated, _) = open(&server, "/chat/mixed?format=raw", CHROMES_OFFER);
     let (mut narrow, _) =
@@ -151,7 +151,7 @@ fn members_with_and_without_compression_and_with_a_small_window_hear_the_same() 
 }
 
 #[test]
-fn contexts_of_clients_are_kept_as_far_as_their_memory_goes() {
+fn contexts_of_clients_are_kept_within_their_memory_limit() {
     let server = Server::start(&["--deflate-contexts", "100KiB"]);
     let (mut first, answer) = open(&server, "/echo", FIREFOXS_OFFER);
     assert_eq!(answer.as_deref(), Some(OWN));
@@ -220,7 +220,7 @@ fn messages_that_inflate_to_more_than_a_turn_are_all_answered_in_order() {
 }
 
 #[test]
-fn damaged_compression_is_closed_with_1007_and_a_stray_mark_with_1002() {
+fn damaged_compression_is_closed_with_1007_and_an_unexpected_rsv1_with_1002() {
     let server = Server::start(&[]);
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     let table: [(&str, Vec<u8>, u16); 6] = [
@@ -279,7 +279,7 @@ fn a_bomb_costs_no_more_than_the_limit_on_messages() {
         [(&["--max-echo-message", "2MiB"][..], 2 * MIB), (&["--max-echo-message", "16MiB"], 16 * MIB)]
     {
         let server = Server::start(flags);
-        // Memory that any message of the bomb's own length takes, and the inflater, are not the bomb's.
+        // The inflater, and the memory of any message as long as the compressed bomb, are not counted.
         let mut plain = server.open("/echo");
         plain.send(frame(FIN | BINARY, &vec![0; bomb.len()]));
         assert_eq!(plain.frame().payload.len(), bomb.len());
@@ -302,9 +302,9 @@ fn a_bomb_costs_no_more_than_the_limit_on_messages() {
 }
 
 #[test]
-fn without_a_limit_a_message_costs_memory_by_what_it_is_and_not_by_what_it_could_be() {
+fn without_a_limit_memory_follows_the_inflated_size_and_not_the_possible_one() {
     let server = Server::start(&["--max-echo-message", "0", "--max-connections", "10"]);
-    // Blocks that are stored as they are (RFC 1951 §3.2.4). For all that their length tells they could become 30 GiB.
+    // Stored blocks (RFC 1951 §3.2.4). By their length alone they could inflate to 30 GiB.
     let message: Vec<u8> = (0..30u32 << 20).map(|at| (at >> 3 ^ at >> 11) as u8).collect();
     let mut payload = Vec::with_capacity(message.len() + message.len() / 1000);
     for block in message.chunks(0xffff) {

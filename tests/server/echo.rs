@@ -72,7 +72,7 @@ fn without_flags_the_limit_is_16_mib() {
 }
 
 #[test]
-fn memory_is_taken_for_bytes_that_came_and_not_for_those_declared() {
+fn memory_follows_received_bytes_and_not_declared_lengths() {
     let server = Server::start(&[]);
     let before = server.resident_kib();
     let mut unfinished: Vec<Raw> = (0..200).map(|_| server.open("/echo")).collect();
@@ -88,7 +88,7 @@ fn memory_is_taken_for_bytes_that_came_and_not_for_those_declared() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_a_close_is_left_after_its_time() {
+fn a_peer_that_does_not_answer_a_close_is_disconnected_after_the_timeout() {
     let server = Server::start(&["--close-timeout", "300ms"]);
     let mut raw = server.open("/chat?format=lines");
     raw.send(text("quit"));
@@ -189,7 +189,7 @@ fn long_chinese_text_in_small_pieces_comes_back_whole() {
 }
 
 #[test]
-fn each_breach_of_the_protocol_has_its_close_code_and_disturbs_nobody() {
+fn each_protocol_violation_has_its_close_code_and_affects_no_other_connection() {
     let server = Server::start(&["--max-echo-message", "1000"]);
     let mut bystander = server.ws("/echo");
     let mut breaches: Vec<(&str, Vec<u8>, u16)> = vec![
@@ -231,7 +231,7 @@ fn each_breach_of_the_protocol_has_its_close_code_and_disturbs_nobody() {
             raw.send(text("before"));
             assert_eq!(raw.frame().text(), "before");
             for piece in bytes.chunks(piece) {
-                // The breach may be told, and the rest not taken, before its last byte.
+                // The server may report the violation, and stop reading, before the last byte.
                 raw.try_send(piece);
             }
             let first = loop {
@@ -252,7 +252,7 @@ fn each_breach_of_the_protocol_has_its_close_code_and_disturbs_nobody() {
 }
 
 #[test]
-fn an_unfinished_message_has_its_time_in_all() {
+fn the_message_timeout_covers_the_whole_message() {
     let server = Server::start(&["--message-timeout", "300ms"]);
     let mut idle = server.open("/echo");
     for begun in [frame(TEXT, b"a"), text("abcdef")[..9].to_vec()] {
@@ -304,7 +304,7 @@ fn a_silent_peer_is_pinged_and_closed_if_it_does_not_answer() {
 }
 
 #[test]
-fn a_peer_that_does_not_take_its_echo_is_not_read_from_and_loses_nothing() {
+fn a_peer_that_does_not_read_its_echo_is_paused_and_loses_nothing() {
     const MESSAGES: usize = 1024;
     const LEN: usize = 64 << 10;
     fn message(index: usize) -> Vec<u8> {
@@ -332,7 +332,7 @@ fn a_peer_that_does_not_take_its_echo_is_not_read_from_and_loses_nothing() {
             }
         }
     });
-    // Nothing moves any more: the system's buffers are full, and the server takes no more either.
+    // The buffers of the system are full, and the server has stopped reading.
     let taken = is_stalled.recv_timeout(Duration::from_secs(60)).expect("the writer stalls");
     assert!(taken < MESSAGES - 1);
     let grown = server.resident_kib().saturating_sub(before);
@@ -348,7 +348,7 @@ fn a_peer_that_does_not_take_its_echo_is_not_read_from_and_loses_nothing() {
 }
 
 #[test]
-fn a_peer_that_has_ended_its_side_still_gets_its_echo() {
+fn a_peer_that_has_shut_down_writing_still_receives_its_echo() {
     let server = Server::start(&[]);
     let large = "x".repeat(1 << 20);
     for said in ["short", &large] {
@@ -368,7 +368,7 @@ fn a_peer_that_has_ended_its_side_still_gets_its_echo() {
 }
 
 #[test]
-fn a_peer_that_ends_its_side_while_much_waits_for_it_still_gets_all() {
+fn a_peer_that_shuts_down_writing_still_receives_its_whole_queue() {
     let server = Server::start(&[]);
     let mut raw = server.open("/echo");
     let mut writer = raw.stream.try_clone().unwrap();
@@ -389,7 +389,7 @@ fn a_peer_that_ends_its_side_while_much_waits_for_it_still_gets_all() {
 }
 
 #[test]
-fn a_peer_that_breaks_off_while_it_is_not_read_from_is_freed() {
+fn a_paused_connection_is_freed_when_its_peer_disconnects() {
     let server = Server::start(&["-v"]);
     for count in 1..=4 {
         let raw = server.open("/echo");
@@ -431,7 +431,7 @@ fn peers_that_reset_their_connections_do_no_harm() {
 }
 
 #[test]
-fn a_message_that_was_gathered_and_answered_is_not_late_afterwards() {
+fn a_completed_fragmented_message_does_not_time_out_later() {
     let flags =
         ["--message-timeout", "500ms", "--ping-after", "0", "--pause-above", "1KiB", "--resume-below", "0"];
     let server = Server::start(&flags);

@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 §4), and who is let in.
+//! The opening handshake (RFC 6455 §4), and which clients are accepted.
 
 use crate::support::{FIN, HANDSHAKE, PATIENCE, Raw, Server, get, handshake, request, text};
 use std::time::Instant;
@@ -91,7 +91,7 @@ fn with_origin(server: &Server, origin: &str) -> u16 {
 }
 
 #[test]
-fn pages_of_other_origins_are_let_in_only_if_they_are_named() {
+fn pages_of_other_origins_are_accepted_only_if_allowed() {
     // The Host that `request` sends is throng.test.
     let own = Server::start(&[]);
     let named = Server::start(&["--allow-origin", "https://a.test", "--allow-origin", "http://b.test:81"]);
@@ -136,7 +136,7 @@ fn the_subprotocol_is_the_first_known_one_in_the_clients_order() {
         let reply = raw.reply();
         assert_eq!(reply.status, 101);
         assert_eq!(reply.field("sec-websocket-protocol"), chosen, "{fields}");
-        // The connection goes on in the format that it stands for, and in `json` without one.
+        // The connection has the format of the subprotocol, and `json` without one.
         let first = raw.frame();
         match chosen {
             Some("chat") => assert!(first.text().starts_with("Welcome "), "{first:?}"),
@@ -146,7 +146,7 @@ fn the_subprotocol_is_the_first_known_one_in_the_clients_order() {
 }
 
 #[test]
-fn what_follows_the_head_at_once_are_frames() {
+fn bytes_right_after_the_head_are_frames() {
     let server = Server::start(&[]);
     let all = [handshake("/echo").into_bytes(), text("one"), text("two")].concat();
     for piece in [all.len(), 1, 5] {
@@ -167,7 +167,7 @@ fn what_follows_the_head_at_once_are_frames() {
 }
 
 #[test]
-fn a_full_server_says_503_and_serves_again_when_one_leaves() {
+fn a_full_server_answers_503_until_a_connection_is_closed() {
     let server = Server::start(&["--max-connections", "2"]);
     let one = server.ws("/echo");
     let mut two = server.ws("/echo");

@@ -1,4 +1,4 @@
-//! Plain HTTP: methods and addresses, keeping connections, limits, the page, and the files of a folder.
+//! Plain HTTP: methods and paths, keep-alive, limits, the page, and the files of a directory.
 
 mod files;
 mod folder;
@@ -44,7 +44,7 @@ fn head_is_answered_as_get_without_the_body() {
 }
 
 #[test]
-fn a_plain_get_where_websocket_is_spoken_is_426_with_upgrade() {
+fn a_plain_get_of_a_websocket_path_is_answered_with_426_and_upgrade() {
     let server = Server::start(&[]);
     for path in WEBSOCKET_PATHS {
         let reply = server.get(path);
@@ -53,7 +53,7 @@ fn a_plain_get_where_websocket_is_spoken_is_426_with_upgrade() {
         assert_eq!(reply.field("connection"), Some("Upgrade"), "{path}");
         assert_eq!(reply.field("sec-websocket-version"), Some("13"), "{path}");
     }
-    // The connection goes on as announced, or ends as announced.
+    // The connection stays open or is closed, as its header says.
     let mut raw = server.send(get("/chat") + &request("GET", "/echo", "Connection: close\r\n"));
     assert_eq!(raw.reply().status, 426);
     assert_eq!(raw.reply().field("connection"), Some("Upgrade, close"));
@@ -134,7 +134,7 @@ fn a_connection_ends_after_its_number_of_requests() {
 }
 
 #[test]
-fn a_connection_ends_when_it_is_idle_and_when_its_client_wants_it() {
+fn a_connection_is_closed_when_idle_and_when_its_client_asks() {
     let server = Server::start(&["--keep-alive-timeout", "300ms"]);
     let mut idle = server.send(get("/healthz"));
     assert_eq!(idle.reply().field("connection"), None);
@@ -150,7 +150,7 @@ fn a_connection_ends_when_it_is_idle_and_when_its_client_wants_it() {
 }
 
 #[test]
-fn more_answers_than_may_wait_at_once_come_one_after_the_other() {
+fn more_answers_than_may_be_queued_are_sent_one_after_the_other() {
     let files = Files::new("many_answers");
     files.write("index.html", "a page of some length ".repeat(500));
     let server = files.serve(&["--keep-alive-requests", "0"]);
@@ -191,7 +191,7 @@ fn an_answer_that_is_read_slowly_but_steadily_comes_whole() {
 }
 
 #[test]
-fn what_is_no_http_is_told_so_and_ended() {
+fn anything_but_http_is_answered_with_an_error_and_closed() {
     let server = Server::start(&[]);
     let garbage: [&[u8]; 8] = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -237,7 +237,7 @@ fn a_body_is_never_taken_for_the_next_request() {
     }
 }
 
-/// The status of a request, and whether the connection goes on after it.
+/// Returns the status of a request, and whether the connection stays open after it.
 fn outcome(server: &Server, bytes: &str) -> (u16, bool) {
     let mut raw = server.send(bytes);
     let reply = raw.reply();
@@ -293,7 +293,7 @@ fn a_head_may_have_as_many_fields_as_its_limit() {
 }
 
 #[test]
-fn a_head_has_its_time_in_all_however_it_trickles_in() {
+fn the_timeout_of_a_head_covers_all_of_it_however_slowly_it_arrives() {
     let server = Server::start(&["--head-timeout", "300ms"]);
     for begun in ["\r\n", "G", "GET / HTTP/1.1\r\nHost: a\r\n"] {
         let mut raw = server.send(begun);
@@ -321,8 +321,8 @@ fn a_head_has_its_time_in_all_however_it_trickles_in() {
 }
 
 #[test]
-fn a_connection_that_asks_nothing_is_closed_without_a_word() {
-    // Browsers connect in advance, and would take what comes then for the answer to what they ask later.
+fn a_connection_without_a_request_is_closed_silently() {
+    // Browsers connect in advance, and would take these bytes for the answer to a later request.
     let mut server = Server::start(&["--head-timeout", "200ms", "-v"]);
     for _ in 0..3 {
         server.connect().assert_ends_in_order();

@@ -1,4 +1,4 @@
-//! The log: its lines, and that nobody waits for it.
+//! The log: its lines, and that the server never waits for it.
 
 use crate::support::{PATIENCE, Raw, Server, clean, get, handshake, request, text, throng, wait};
 use ::log::LevelFilter;
@@ -41,7 +41,7 @@ impl Blind {
         raw
     }
 
-    /// Has so many messages echoed, each of which is logged with `-vv`.
+    /// Echoes this many messages, each of which is logged with `-vv`.
     fn echo(&self, messages: usize) {
         let mut raw = self.open("/echo");
         let message = text(&"m".repeat(300));
@@ -53,7 +53,7 @@ impl Blind {
         }
     }
 
-    /// Ends it with a signal; a member is told, and the exit status is as ever.
+    /// Ends the server with a signal. A member receives the close frame, and the exit status is 0.
     fn end(mut self) {
         let mut member = self.open("/chat?format=raw");
         let pid = self.child.id().to_string();
@@ -116,7 +116,7 @@ fn lines_until(lines: &mpsc::Receiver<String>, part: &str) -> Vec<String> {
 }
 
 #[test]
-fn nobody_waits_for_a_log_that_is_not_read_and_what_was_dropped_is_counted() {
+fn the_server_never_waits_for_a_log_that_is_not_read_and_counts_dropped_lines() {
     let (reader, writer) = std::io::pipe().unwrap();
     let server = Blind::start(throng(), &["-vv"], writer.into());
     // More than the pipe and the queue hold.
@@ -143,7 +143,7 @@ fn nobody_waits_for_a_log_that_is_not_read_and_what_was_dropped_is_counted() {
 }
 
 #[test]
-fn a_standard_error_that_takes_nothing_changes_nothing_for_members_and_the_end() {
+fn a_full_standard_error_affects_neither_members_nor_the_shutdown() {
     let (_blocking, blocking) = full(true);
     let (_nonblocking, nonblocking) = full(false);
     let table = [
@@ -164,7 +164,7 @@ fn a_standard_error_that_takes_nothing_changes_nothing_for_members_and_the_end()
 }
 
 #[test]
-fn a_start_that_fails_has_its_exit_status_whatever_standard_error_takes() {
+fn a_failed_start_keeps_its_exit_status_if_standard_error_cannot_be_written() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (arguments, status) in [(["--listen", &address], 1), (["--listen", "nowhere"], 2)] {
@@ -182,7 +182,7 @@ fn a_start_that_fails_has_its_exit_status_whatever_standard_error_takes() {
 }
 
 #[test]
-fn what_was_queued_arrives_whole_when_somebody_reads_again() {
+fn queued_lines_arrive_whole_when_reading_resumes() {
     let (mut reader, stderr) = full(false);
     let server = Blind::start(throng(), &[], stderr);
     server.echo(100);

@@ -156,7 +156,7 @@ fn help_names_every_setting_with_its_variable_and_default() {
 }
 
 #[test]
-fn a_wrong_value_is_told_in_one_sentence_that_names_the_setting() {
+fn a_wrong_value_is_reported_in_one_sentence_that_names_the_setting() {
     let table = [
         ("--max-message", "THRONG_MAX_MESSAGE", "much"),
         ("--head-timeout", "THRONG_HEAD_TIMEOUT", "soon"),
@@ -183,7 +183,7 @@ fn a_wrong_value_is_told_in_one_sentence_that_names_the_setting() {
 }
 
 #[test]
-fn all_that_is_wrong_with_the_settings_is_told_at_once() {
+fn all_errors_in_the_settings_are_reported_at_once() {
     let arguments = [
         "--listen=8080",
         "--max-head=1",
@@ -222,7 +222,7 @@ fn a_folder_without_a_page_is_refused() {
 }
 
 #[test]
-fn a_mistake_in_a_flag_or_a_command_is_answered_with_what_was_meant() {
+fn a_mistyped_flag_or_command_is_answered_with_a_suggestion() {
     for (arguments, meant) in [
         (&["--listen", "127.0.0.1:0", "sevre"][..], "'serve'"),
         (&["--port", "8080"], "use --listen"),
@@ -250,7 +250,7 @@ fn variables_may_be_empty_and_lists_in_them_may_have_blanks() {
 }
 
 #[test]
-fn a_variable_makes_the_log_talkative() {
+fn a_variable_sets_the_level_of_the_log() {
     let mut command = throng();
     command.args(["--listen", "127.0.0.1:0"]).env("THRONG_VERBOSE", "1");
     let server = Server::launch(command, 1);
@@ -284,7 +284,7 @@ fn variables_that_are_no_settings_are_warned_of_but_those_of_a_kubernetes_servic
 }
 
 #[test]
-fn a_limit_that_follows_another_is_said_in_the_log() {
+fn a_limit_that_follows_another_is_logged() {
     let server = Server::start(&["--pause-above", "16KiB"]);
     server.wait_for_log("--pause-above 16KiB: --resume-below is 16KiB to match");
 }
@@ -303,7 +303,7 @@ fn a_variable_sets_what_its_flag_sets_and_the_flag_wins() {
 }
 
 #[test]
-fn what_cannot_be_done_at_start_is_told_in_one_line() {
+fn a_failed_start_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let table: [(&[&str], &str); 2] = [
@@ -366,7 +366,7 @@ fn one_v_logs_connections_and_two_log_messages_quoted_and_cut() {
 }
 
 #[test]
-fn under_a_small_file_limit_everybody_is_served_or_told_that_there_is_no_place() {
+fn under_a_small_file_limit_every_connection_is_served_or_refused_with_503() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 40; exec \"$0\" serve --listen 127.0.0.1:0"]);
     command.arg(env!("CARGO_BIN_EXE_throng"));
@@ -386,7 +386,7 @@ fn under_a_small_file_limit_everybody_is_served_or_told_that_there_is_no_place()
 }
 
 #[test]
-fn what_is_refused_is_logged_by_cause_and_counted_in_all() {
+fn refusals_are_logged_by_cause_with_totals_at_the_end() {
     let mut server = Server::start(&["--max-connections", "1", "--rate", "1", "--burst", "1"]);
     let mut member = server.ws("/?name=ann");
     assert_eq!(member.text(), "Welcome ann !");
@@ -420,7 +420,7 @@ fn what_is_refused_is_logged_by_cause_and_counted_in_all() {
 }
 
 #[test]
-fn without_descriptors_the_server_refuses_and_goes_on_when_some_are_freed() {
+fn without_descriptors_connections_are_refused_until_some_are_free() {
     let server = Server::start(&[]);
     // Taken away while it runs, so that it has promised more than it can hold.
     let pid = server.pid().to_string();
@@ -429,7 +429,7 @@ fn without_descriptors_the_server_refuses_and_goes_on_when_some_are_freed() {
     // Nobody has left yet, so all descriptors are in use sooner or later.
     let line = server.wait_for_log("cannot accept connections on 127.0.0.1:");
     assert!(line.contains("ulimit -n") && line.contains("--max-connections"), "{line}");
-    // One after the other: who is refused leaves, and makes room for the next to be told.
+    // One after the other: a refused connection is closed, which frees a descriptor for the next refusal.
     let (mut open, mut refused) = (Vec::new(), 0);
     for mut raw in waiting.drain(..) {
         match raw.reply().status {

@@ -1,10 +1,10 @@
-//! What becomes of members that read too slowly, and of those who do not: with `--slow close` and with `--slow drop`.
+//! Members that read too slowly, and those that keep up, with `--slow close` and with `--slow drop`.
 
 use crate::support::{BINARY, Client, FIN, Raw, Server, frame, text};
 use serde_json::{Value, json};
 use tungstenite::Message;
 
-/// A member of the den that has heard its welcome.
+/// A member of the room "den" that has received its welcome.
 #[track_caller]
 fn join(server: &Server, name: &str) -> Client {
     welcomed(server.ws(&format!("/chat/den?name={name}")))
@@ -32,7 +32,7 @@ fn say(client: &mut Client, text: &str) {
     client.say(&json!({"type": "say", "text": text}).to_string());
 }
 
-/// Somebody speaks in the den, and somebody who listens hears all of it.
+/// The room "den", with a member that sends and one that receives all messages.
 struct Den {
     talker: Client,
     listener: Client,
@@ -55,7 +55,7 @@ impl Den {
         }
     }
 
-    /// Speaks until something is left out for each of so many who do not read.
+    /// Sends until messages were left out for each of `slow` members that do not read.
     #[track_caller]
     fn say_until_left_out(&mut self, server: &Server, slow: usize) {
         let left_out = |server: &Server| server.log().matches("messages left out").count();
@@ -90,7 +90,7 @@ fn hear_to_gap(slow: &mut Client) -> (u64, Value) {
 const DROP: [&str; 8] = ["--slow", "drop", "--max-queue", "128KiB", "--rate", "0", "--stall-timeout", "0"];
 
 #[test]
-fn with_drop_a_slow_reader_is_told_what_it_missed_and_hears_on() {
+fn with_drop_a_slow_reader_gets_a_notice_of_the_gap_and_further_messages() {
     let server = Server::start(&DROP);
     let mut den = Den::new(&server);
     let mut slow = join_narrow(&server, "slow");
@@ -116,7 +116,7 @@ fn with_drop_a_slow_reader_is_told_what_it_missed_and_hears_on() {
 }
 
 #[test]
-fn with_drop_lines_and_html_are_told_in_their_way_and_raw_just_hears_on() {
+fn with_drop_lines_and_html_have_their_own_notice_and_raw_has_none() {
     let server = Server::start(&DROP);
     let mut den = Den::new(&server);
     let [mut lines, mut html] = ["lines", "html"].map(|format| narrow(&server, format, format));
@@ -166,7 +166,7 @@ fn with_drop_lines_and_html_are_told_in_their_way_and_raw_just_hears_on() {
 }
 
 #[test]
-fn whoever_takes_nothing_is_closed_in_time() {
+fn a_member_that_reads_nothing_is_closed_after_the_stall_timeout() {
     let high_water = ["--high-water", "16KiB", "--high-water-timeout", "300ms", "--stall-timeout", "0"];
     let stall = ["--high-water", "0", "--high-water-timeout", "0", "--stall-timeout", "300ms"];
     for (slow, max_queue, times) in
@@ -202,7 +202,7 @@ fn whoever_takes_nothing_is_closed_in_time() {
 }
 
 #[test]
-fn a_slow_reader_is_closed_with_1013_while_the_others_hear_everything() {
+fn a_slow_reader_is_closed_with_1013_while_others_receive_everything() {
     let server = Server::start(&["--max-queue", "128KiB", "--rate", "0", "--close-timeout", "1m"]);
     let [mut talker, mut listener] = ["talker", "listener"].map(|name| join(&server, name));
     let mut slow = join_narrow(&server, "slow");
@@ -251,7 +251,7 @@ fn a_slow_reader_is_closed_with_1013_while_the_others_hear_everything() {
 }
 
 #[test]
-fn a_member_is_read_from_however_much_of_what_others_say_waits_for_it() {
+fn a_member_with_a_long_queue_is_still_read_from() {
     let off = ["--max-queue", "--high-water", "--stall-timeout"].map(|limit| [limit, "0"]).concat();
     let server = Server::start(&[&["--pause-above", "16KiB", "--resume-below", "0"], &off[..]].concat());
     let mut talker = server.open("/chat/den?format=raw");

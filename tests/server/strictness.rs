@@ -1,5 +1,5 @@
-//! Where peers differ: what comes after a close frame, who ends the connection and when, what those get who have
-//! stopped sending or do not read, and what overtakes what.
+//! Where implementations differ: what follows a close frame, which side ends the connection and when, what a peer
+//! receives that has shut down writing or does not read, and which frames overtake others.
 
 use crate::support::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, PATIENCE, PING, PONG, Raw, Server, TEXT, close, frame, get,
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const PIECE: usize = 512 << 10;
 const PIECES: usize = 24;
 
-/// A server that neither closes nor stops reading from who does not read, and leaves nobody soon.
+/// Starts a server that neither closes nor pauses peers that do not read, and has long timeouts.
 fn patient(flags: &[&str]) -> Server {
     let off =
         ["--max-queue", "--high-water", "--stall-timeout", "--pause-above", "--max-message", "--max-text"];
@@ -21,7 +21,7 @@ fn patient(flags: &[&str]) -> Server {
     Server::start(&[&all, flags].concat())
 }
 
-/// A member of a room that has read nothing of what was said there, so that most of it waits in its queue.
+/// A member that has read none of the messages in its room, so that most of them are queued.
 struct Behind {
     member: Raw,
     talker: Raw,
@@ -138,7 +138,7 @@ fn logged_out(server: &Server) -> Raw {
 }
 
 #[test]
-fn after_its_own_close_the_server_drops_what_comes_until_the_peers() {
+fn after_its_own_close_frame_the_server_discards_input_until_the_peers() {
     let server = Server::start(&["-v", "--close-timeout", "1m", "--max-message", "1000"]);
     let mut watcher = server.ws("/chat/den?format=lines&name=watcher");
     let before = server.resident_kib();
@@ -166,7 +166,7 @@ fn after_its_own_close_the_server_drops_what_comes_until_the_peers() {
 }
 
 #[test]
-fn no_peer_sends_for_longer_than_the_close_timeout_after_a_close_frame() {
+fn after_a_close_frame_a_peer_can_send_for_the_close_timeout_only() {
     let server = Server::start(&["-v", "--close-timeout", "300ms"]);
     let mut closed = logged_out(&server);
     let mut answered = logged_out(&server);
@@ -188,7 +188,7 @@ fn no_peer_sends_for_longer_than_the_close_timeout_after_a_close_frame() {
 }
 
 #[test]
-fn a_peer_that_was_not_read_from_is_read_from_again_after_a_close() {
+fn a_paused_peer_is_read_from_again_after_a_close() {
     let mut server = Server::start(&["--close-timeout", "1m", "--shutdown-timeout", "1m"]);
     let mut raw = server.open_narrow("/echo");
     let message = frame(FIN | BINARY, &[7; 64 << 10]);
@@ -241,7 +241,7 @@ fn the_server_ends_the_connection_first_and_after_everything_was_read() {
 }
 
 #[test]
-fn a_server_that_shuts_down_waits_for_nobody_whose_closing_is_done() {
+fn a_shutdown_does_not_wait_for_closed_connections() {
     let mut server = Server::start(&["--close-timeout", "5m", "--shutdown-timeout", "5m"]);
     let [mut before, mut failed, mut answers] = [(); 3].map(|()| server.open("/echo"));
     before.send(close(1000, ""));
@@ -259,7 +259,7 @@ fn a_server_that_shuts_down_waits_for_nobody_whose_closing_is_done() {
 }
 
 #[test]
-fn who_has_ended_its_side_still_gets_what_it_was_owed() {
+fn a_peer_that_has_shut_down_writing_still_receives_its_queue() {
     let server = patient(&[]);
     for format in ["raw", "lines"] {
         let mut behind = Behind::new(&server, format, format);
@@ -279,7 +279,7 @@ fn who_has_ended_its_side_still_gets_what_it_was_owed() {
 }
 
 #[test]
-fn of_pings_that_a_busy_queue_meets_only_the_newest_is_answered() {
+fn only_the_newest_ping_is_answered_while_the_queue_is_blocked() {
     let server = patient(&[]);
     let mut behind = Behind::new(&server, "den", "raw");
     behind.member.send((0..100).flat_map(|index| frame(FIN | PING, &[index])).collect::<Vec<u8>>());
@@ -336,7 +336,7 @@ fn a_flood_of_pings_costs_no_memory_and_ends_with_the_newest_pong() {
 }
 
 #[test]
-fn a_close_frame_that_tells_of_a_fault_overtakes_what_waits() {
+fn a_close_frame_that_reports_an_error_overtakes_the_queue() {
     let server = patient(&[]);
     let faults = [
         (1002, "failed with", vec![0x81, 0x01, b'a']),
@@ -358,7 +358,7 @@ fn a_close_frame_that_tells_of_a_fault_overtakes_what_waits() {
 }
 
 #[test]
-fn any_other_close_frame_comes_after_what_waits() {
+fn any_other_close_frame_follows_the_queue() {
     let server = patient(&[]);
     let endings = [
         ("raw", close(1000, ""), "closed by the peer with 1000", 1000),
@@ -377,7 +377,7 @@ fn any_other_close_frame_comes_after_what_waits() {
     }
     let mut behind = Behind::new(&server, "lobby", "lines");
     behind.member.send(text("quit"));
-    // That it leaves is the last that it hears.
+    // Its own logout is the last message that it receives.
     behind.said.push(behind.talker.frame());
     assert_eq!(behind.read_to_close(), (PIECES + 1, 1000));
     let mut behind = Behind::new(&server, "den", "raw");

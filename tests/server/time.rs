@@ -11,7 +11,7 @@ use throng::ws::Message;
 use throng::ws::handshake::{self, Accepted};
 use throng::ws::head::{Request, Response};
 
-/// More than the loop takes from the system in one poll at first.
+/// More events than the loop takes from the system in its first poll.
 const CROWD: usize = 1500;
 
 /// A connection that answers pings when the test says so.
@@ -135,7 +135,7 @@ fn a_message_that_could_not_be_sent_during_a_pause_has_its_time_after_it() {
     sender.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut sending = None;
     pause(&server, Duration::from_secs(5), || {
-        // More than the system takes while nobody reads.
+        // More than the system buffers while the peer does not read.
         sending = Some(thread::spawn(move || {
             sender.write_all(&header(FIN, LEN as u64)).unwrap();
             sender.write_all(&vec![7; LEN]).unwrap();

@@ -55,7 +55,7 @@ fn health_checks_are_answered_when_all_connections_are_taken() {
 }
 
 #[test]
-fn who_says_nothing_when_there_is_no_place_is_refused_and_keeps_out_no_health_check() {
+fn silent_connections_to_a_full_server_are_refused_and_block_no_health_check() {
     let server = Server::start(&["--max-connections", "1"]);
     let _taken = server.ws("/echo");
     // More than are kept until their request has arrived.

@@ -19,7 +19,7 @@ fn inflated(reply: &Reply) -> String {
     text
 }
 
-/// What stands between two marks, of which each is there once.
+/// Returns the text between two strings, each of which occurs once.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).expect(start);
     let (inner, rest) = rest.split_once(end).expect(end);

@@ -60,23 +60,22 @@ fn start(answer: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ws::handshake::ClientRequest;
+    use crate::ws::handshake::{ClientRequest, Connecting};
+    use crate::ws::{Codec, Config};
 
     fn error(answer: &str) -> ResponseError {
-        let request = ClientRequest {
-            host: "h",
-            target: "/",
-            nonce: [0; 16],
-            subprotocols: &[],
-            deflate: None,
-            fields: &[],
-        };
-        let error = request.check_response(answer.as_bytes()).expect_err(answer);
-        if let ResponseError::Status(mut refused) = error {
-            refused.push(&answer.as_bytes()[refused.head_len..]);
-            return ResponseError::Status(refused);
+        let request = ClientRequest::new("h", "/");
+        let mut connecting = Connecting::new(&request, &Config::default(), &mut Codec::new()).unwrap();
+        let mut answer = answer.as_bytes().to_vec();
+        let mut input = &mut answer[..];
+        match connecting.receive(&mut input) {
+            Err(ResponseError::Status(mut refused)) => {
+                refused.push(input);
+                ResponseError::Status(refused)
+            }
+            Err(error) => error,
+            Ok(_) => panic!("the response is accepted"),
         }
-        error
     }
 
     #[test]

@@ -59,6 +59,13 @@ pub struct CloseFrame<'b> {
     pub reason: Cow<'b, str>,
 }
 
+impl CloseFrame<'_> {
+    /// Returns the content with its own memory, so that it can be kept.
+    pub fn into_owned(self) -> CloseFrame<'static> {
+        CloseFrame { code: self.code, reason: Cow::Owned(self.reason.into_owned()) }
+    }
+}
+
 impl fmt::Display for CloseFrame<'_> {
     /// Writes the code and, if there is one, the reason with control characters escaped: `4001 ("session
     /// expired")`.
@@ -69,9 +76,10 @@ impl fmt::Display for CloseFrame<'_> {
 }
 
 /// A violation of the protocol or of a size limit by the peer. The connection must be failed (§7.1.7): the
-/// caller sends a close frame with [`Error::close_code`] and the text of this error as reason, and ends the
-/// connection.
+/// close frame has [`Error::close_code`] and the text of this error as reason. A [`Connection`](super::Connection)
+/// sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// A reserved bit is set that no negotiated extension defines (§5.2, RFC 7692 §6).
     ReservedBits,

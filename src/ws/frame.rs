@@ -165,14 +165,20 @@ impl Header {
     }
 }
 
-/// Writes a message as one frame of a server, unmasked.
+/// Writes a message as one frame of a server, unmasked. A [`Connection`](super::Connection) does more: it also checks
+/// that the frame may be sent.
+///
+/// # Panics
+///
+/// Panics if `out` has a fixed size, as a slice has, and is too short.
 pub fn encode(opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
     let payload_len = payload.len() as u64;
     Header { fin: true, compressed: false, opcode, mask: None, payload_len }.encode(out);
     out.put_slice(payload);
 }
 
-/// Writes a message as one frame of a client, masked with `key`.
+/// Writes a message as one frame of a client, masked with `key`, which no peer may be able to predict and which must be
+/// new for each frame (§10.3). A [`Connection`](super::Connection) draws it from its [`Codec`](super::Codec).
 pub fn encode_masked(opcode: Opcode, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     encode_masked_as(false, opcode, payload, key, out);
 }

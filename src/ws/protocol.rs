@@ -10,6 +10,7 @@ use super::deflate::{Inflater, Params, max_compressed_len};
 use super::frame::{Header, Opcode};
 use super::{mask, utf8};
 use std::borrow::Cow;
+use std::fmt;
 
 /// The end of the connection. A server accepts only masked frames, a client only unmasked ones (§5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,9 @@ pub enum Role {
     Client,
 }
 
-/// A complete message. It borrows from the receive buffer if it was complete there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A complete message. It borrows from the receive buffer if it was complete there. `Debug` shows its length, not its
+/// content.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Message<'b> {
     /// Valid UTF-8 text.
     Text(Cow<'b, str>),
@@ -45,26 +47,91 @@ impl Message<'_> {
             Message::Binary(_) => Opcode::Binary,
         }
     }
+
+    /// Returns the message with its own memory, so that it can be kept.
+    pub fn into_owned(self) -> Message<'static> {
+        match self {
+            Message::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
+            Message::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
+        }
+    }
 }
 
-/// Something that a peer has sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl<'b> From<&'b str> for Message<'b> {
+    fn from(text: &'b str) -> Message<'b> {
+        Message::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Message<'_> {
+    fn from(text: String) -> Self {
+        Message::Text(Cow::Owned(text))
+    }
+}
+
+impl<'b> From<&'b [u8]> for Message<'b> {
+    fn from(bytes: &'b [u8]) -> Message<'b> {
+        Message::Binary(Cow::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Message<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Message::Binary(Cow::Owned(bytes))
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.opcode(), self.payload().len())
+    }
+}
+
+/// Something that a peer has sent. `Debug` shows lengths, not contents.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event<'b> {
     /// A message, with its fragments joined.
     Message(Message<'b>),
     /// A frame of an unfinished or dropped message. Callers only need to count it.
     Fragment,
-    /// A ping. The caller must send a pong with the same payload (§5.5.3).
+    /// A ping. A [`Connection`](super::Connection) answers it; a caller of [`Protocol`] must send a pong with the same
+    /// payload (§5.5.3).
     Ping(Cow<'b, [u8]>),
     /// A pong (§5.5.3).
     Pong(Cow<'b, [u8]>),
-    /// A close frame. The caller must answer it with one, unless it has sent one before (§5.5.1). No further
-    /// event is returned, and later bytes of the peer are ignored.
+    /// A close frame. A [`Connection`](super::Connection) answers it; a caller of [`Protocol`] must answer it with one,
+    /// unless it has sent one before (§5.5.1). No further event is returned, and later bytes of the peer are ignored.
     Close(Option<CloseFrame<'b>>),
 }
 
-/// The receiving state machine of one connection.
-#[derive(Debug)]
+impl Event<'_> {
+    /// Returns the event with its own memory, so that it can be kept.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Event::Message(message) => Event::Message(message.into_owned()),
+            Event::Fragment => Event::Fragment,
+            Event::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
+            Event::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
+            Event::Close(close) => Event::Close(close.map(CloseFrame::into_owned)),
+        }
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Message(message) => write!(f, "Message({message:?})"),
+            Event::Fragment => f.write_str("Fragment"),
+            Event::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
+            Event::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Event::Close(close) => f.debug_tuple("Close").field(close).finish(),
+        }
+    }
+}
+
+/// The receiving half of one connection, for callers that have a sending half of their own. For all others there is
+/// [`Connection`](super::Connection). `Debug` does not show what is kept of messages.
 pub struct Protocol {
     role: Role,
     /// Whether a close frame was received or an error occurred. Further input is ignored.
@@ -82,7 +149,7 @@ pub struct Protocol {
 }
 
 /// The part of a message or frame at which the receive buffer ended.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Unfinished {
     /// The bytes of an incomplete header or control frame.
     stash: Vec<u8>,
@@ -91,7 +158,6 @@ struct Unfinished {
 }
 
 /// A data frame whose payload is incomplete.
-#[derive(Debug)]
 struct Frame {
     fin: bool,
     mask: Option<[u8; 4]>,
@@ -100,7 +166,6 @@ struct Frame {
     payload_len: u64,
 }
 
-#[derive(Debug)]
 enum Gathered {
     Text(utf8::Gathered),
     Binary(Vec<u8>),
@@ -123,7 +188,8 @@ impl Protocol {
         }
     }
 
-    /// Sets the compression negotiated in the handshake.
+    /// Sets the compression negotiated in the handshake. If the peer may refer to earlier messages, the connection
+    /// allocates an inflater of its own, 48 KiB, at the first compressed message.
     pub fn with_deflate(mut self, agreed: Option<&Params>) -> Protocol {
         let window_bits = agreed.and_then(|params| match self.role {
             Role::Server => (!params.client_no_context_takeover).then(|| params.client_window_bits()),
@@ -170,8 +236,9 @@ impl Protocol {
     /// a caller can limit its work per call however small the frames are.
     ///
     /// Must be called until it returns `None`; then all of `input` is consumed. After an error the caller
-    /// must fail the connection with [`Error::close_code`]; further input is ignored. One `inflater` can
-    /// serve all connections.
+    /// must fail the connection with [`Error::close_code`]; further input is ignored. One `inflater` with the
+    /// largest window can serve all connections. Only a connection whose peer may refer to earlier messages has one
+    /// of its own and does not use it.
     pub fn receive<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -187,6 +254,12 @@ impl Protocol {
             self.unfinished = None;
         }
         result
+    }
+
+    /// Ignores all further input.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.unfinished = None;
     }
 
     fn next_event<'b>(
@@ -404,6 +477,16 @@ impl Protocol {
         let piece = take(input, input.len());
         let unfinished = self.unfinished.get_or_insert_default();
         unfinished.stash.extend_from_slice(piece);
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protocol")
+            .field("role", &self.role)
+            .field("ended", &self.ended)
+            .field("is_unfinished", &self.is_unfinished())
+            .finish_non_exhaustive()
     }
 }
 

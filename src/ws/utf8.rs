@@ -2,7 +2,7 @@
 //! Validation fails at the first byte that no continuation could make valid.
 
 /// A text collected from pieces: its complete characters, and up to three bytes of an incomplete one.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Gathered {
     text: String,
     /// The first bytes of an incomplete character, a valid prefix so far.

@@ -1,14 +1,13 @@
 //! The client side of `throng::ws` as a subject of the Autobahn|Testsuite: it asks the suite's fuzzing server how many
 //! cases there are, echoes in each what comes, and has the reports written.
 
-use rand::random;
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-use throng::ws::deflate::{Compressor, Inflater, Params};
-use throng::ws::handshake::{ClientRequest, Opened};
-use throng::ws::{CloseFrame, Event, Message, Opcode, Protocol, Role, frame};
+use throng::ws::deflate::Params;
+use throng::ws::handshake::{ClientRequest, Connecting};
+use throng::ws::{Codec, Config, Connection, Event, Message};
 
 /// The largest message of the suite, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -26,124 +25,68 @@ const OFFER: Params = Params {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = std::env::args().nth(1).ok_or("usage: autobahn-client HOST:PORT")?;
+    let mut codec = Codec::new();
     let mut cases = 0;
-    converse(&server, "/getCaseCount", |_, message| {
+    converse(&server, "/getCaseCount", &mut codec, |_, message, _| {
         cases = str::from_utf8(message.payload())?.parse()?;
         Ok(())
     })?;
     for case in 1..=cases {
-        let echoed = converse(&server, &format!("/runCase?case={case}&agent=throng"), |sender, message| {
-            sender.send(message.opcode(), message.payload())
+        let target = format!("/runCase?case={case}&agent=throng");
+        let echoed = converse(&server, &target, &mut codec, |connection, message, codec| {
+            Ok(connection.send(message, codec)?)
         });
         if let Err(error) = echoed {
-            eprintln!("the {case}th case: {error}");
+            eprintln!("case {case}: {error}");
         }
     }
-    converse(&server, "/updateReports?agent=throng", |_, _| Ok(()))
+    converse(&server, "/updateReports?agent=throng", &mut codec, |_, _, _| Ok(()))
 }
 
-/// Opens a connection, hands over each message that comes on it, and returns when the server has closed it.
+/// Opens a connection, passes on each message that it receives, and returns when the server has closed it.
 fn converse(
     server: &str,
     target: &str,
-    mut on_message: impl FnMut(&mut Sender<'_>, &Message<'_>) -> Result<(), Box<dyn Error>>,
+    codec: &mut Codec,
+    mut on_message: impl FnMut(&mut Connection, &Message<'_>, &mut Codec) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let request = ClientRequest {
-        host: server,
-        target,
-        nonce: random(),
-        subprotocols: &[],
-        deflate: Some(OFFER),
-        fields: &[],
-    };
-    let (opened, first) = open(&mut stream, &request)?;
-    let mut protocol = Protocol::new(Role::Client, MAX_MESSAGE).with_deflate(opened.deflate.as_ref());
-    let mut inflater = Inflater::default();
-    let mut sender = Sender::new(&stream, opened.deflate);
-
+    let mut request = ClientRequest::new(server, target);
+    request.deflate = &[OFFER];
+    let config = Config { max_message: MAX_MESSAGE, ..Config::default() };
+    let mut connecting = Connecting::new(&request, &config, codec)?;
+    stream.write_all(connecting.output())?;
+    let mut connection = None;
     let mut buffer = vec![0; 64 << 10];
-    let mut len = first.len();
-    buffer[..len].copy_from_slice(&first);
     loop {
-        let mut input = &mut buffer[..len];
-        loop {
-            match protocol.receive(&mut input, &mut inflater) {
-                Ok(None) => break,
-                Ok(Some(Event::Message(message))) => on_message(&mut sender, &message)?,
-                Ok(Some(Event::Ping(payload))) => sender.send(Opcode::Pong, &payload)?,
-                Ok(Some(Event::Fragment | Event::Pong(_))) => {}
-                Ok(Some(Event::Close(close))) => sender.send(Opcode::Close, &answer(close))?,
-                Err(error) => {
-                    let payload = frame::close_payload(error.close_code(), &error.to_string());
-                    sender.send(Opcode::Close, &payload)?;
-                }
-            }
-        }
-        len = match (&stream).read(&mut buffer) {
+        let len = match stream.read(&mut buffer) {
             // The suite resets a connection when its closing handshake is done.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
             read => read?,
         };
+        let mut input = &mut buffer[..len];
+        if connection.is_none() {
+            connection = connecting.receive(&mut input)?.map(|(connection, _)| connection);
+        }
+        let Some(connection) = &mut connection else {
+            if len == 0 {
+                return Err("closed in the opening handshake".into());
+            }
+            continue;
+        };
+        // An error is answered with a close frame, after which the server closes the stream.
+        while let Ok(Some(event)) = connection.receive(&mut input, codec) {
+            if let Event::Message(message) = event {
+                on_message(connection, &message, codec)?;
+            }
+        }
+        stream.write_all(connection.output())?;
+        connection.wrote(connection.output().len());
         if len == 0 {
             return Ok(());
         }
-    }
-}
-
-/// Makes the opening handshake; what was agreed on, and the bytes that came after it.
-fn open(stream: &mut TcpStream, request: &ClientRequest<'_>) -> Result<(Opened, Vec<u8>), Box<dyn Error>> {
-    let mut head = Vec::new();
-    request.encode(&mut head);
-    stream.write_all(&head)?;
-    head.clear();
-    loop {
-        let mut piece = [0; 4096];
-        let len = stream.read(&mut piece)?;
-        if len == 0 {
-            return Err("closed in the opening handshake".into());
-        }
-        head.extend_from_slice(&piece[..len]);
-        if let Some(opened) = request.check_response(&head)? {
-            let rest = head.split_off(opened.head_len);
-            return Ok((opened, rest));
-        }
-    }
-}
-
-/// The payload that answers a close frame: the same code.
-fn answer(close: Option<CloseFrame<'_>>) -> Vec<u8> {
-    close.map_or(Vec::new(), |close| frame::close_payload(close.code, ""))
-}
-
-/// The sending half of a connection.
-struct Sender<'s> {
-    stream: &'s TcpStream,
-    compressor: Option<Compressor>,
-    frame: Vec<u8>,
-}
-
-impl<'s> Sender<'s> {
-    fn new(stream: &'s TcpStream, agreed: Option<Params>) -> Sender<'s> {
-        let window = agreed.map(|params| params.client_max_window_bits.unwrap_or(15));
-        // No compressor can do with a window of 8; then all goes as it is, as it always may.
-        let compressor = window.filter(|&bits| bits >= 9).map(Compressor::new);
-        Sender { stream, compressor, frame: Vec::new() }
-    }
-
-    fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Box<dyn Error>> {
-        let compressor = self.compressor.as_mut().filter(|_| !opcode.is_control());
-        self.frame.clear();
-        match compressor.and_then(|compressor| compressor.compress(payload)) {
-            Some(compressed) => {
-                frame::encode_masked_compressed(opcode, compressed, random(), &mut self.frame)
-            }
-            None => frame::encode_masked(opcode, payload, random(), &mut self.frame),
-        }
-        self.stream.write_all(&self.frame)?;
-        Ok(())
     }
 }

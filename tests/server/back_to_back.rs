@@ -4,9 +4,9 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use proptest::prelude::*;
 use throng::ws::deflate::{Compressors, Inflater, Params};
-use throng::ws::handshake::{self, Accepted, ClientRequest, Opened};
+use throng::ws::handshake::{self, Accepted, ClientRequest, Connecting, Opened};
 use throng::ws::head::{HeadScan, Limits, Request};
-use throng::ws::{Encoder, Event, Form, Message, Opcode, Protocol, Role, frame};
+use throng::ws::{Codec, Config, Encoder, Event, Form, Message, Opcode, Protocol, Role, frame};
 
 const LIMITS: Limits = Limits { request_line: 1000, head: 4000, fields: 20 };
 
@@ -65,16 +65,12 @@ fn first_outcome<T>(bytes: &[u8], cuts: &[usize], mut read: impl FnMut(&[u8]) ->
 
 /// The opening handshake. Frames that follow the server's answer at once do not disturb it.
 fn open(offer: Option<Params>, keeps_context: bool, cuts: &[usize]) -> (Option<Params>, Opened) {
-    let client = ClientRequest {
-        host: "throng.test",
-        target: "/chat?name=Ada",
-        nonce: *b"the sample nonce",
-        subprotocols: &["chat", "throng.v1"],
-        deflate: offer,
-        fields: &[("Origin", "http://throng.test")],
-    };
-    let mut request = Vec::new();
-    client.encode(&mut request);
+    let mut client = ClientRequest::new("throng.test", "/chat?name=Ada");
+    client.subprotocols = &["chat", "throng.v1"];
+    client.deflate = offer.as_slice();
+    client.fields = &[("Origin", "http://throng.test")];
+    let mut connecting = Connecting::new(&client, &Config::default(), &mut Codec::new()).unwrap();
+    let request = connecting.output().to_vec();
     let mut scan = HeadScan::default();
     let head_len = first_outcome(&request, cuts, |come| scan.advance(come, &LIMITS).unwrap());
     assert_eq!(head_len, request.len());
@@ -88,7 +84,12 @@ fn open(offer: Option<Params>, keeps_context: bool, cuts: &[usize]) -> (Option<P
     accepted.encode(&mut response);
     let head_len = response.len();
     frame::encode(Opcode::Text, b"Welcome", &mut response);
-    let opened = first_outcome(&response, cuts, |come| client.check_response(come).unwrap());
+    let mut received = 0;
+    let opened = first_outcome(&response, cuts, |come| {
+        let mut piece = come[received..].to_vec();
+        received = come.len();
+        connecting.receive(&mut &mut piece[..]).unwrap().map(|(_, opened)| opened)
+    });
     assert_eq!((opened.head_len, opened.subprotocol.as_deref()), (head_len, Some("throng.v1")));
     (accepted.deflate, opened)
 }

@@ -1,8 +1,8 @@
 //! The state of one client.
 
 use super::super::time::Time;
-use crate::ws::Protocol;
-use crate::ws::handshake::Refused;
+use crate::ws::Connection;
+use crate::ws::handshake::{Connecting, Refused};
 use std::io::{self, ErrorKind, Write};
 
 /// A client, and its connection if any.
@@ -10,39 +10,12 @@ pub(super) struct Client<S> {
     pub state: State<S>,
     /// Number of connections so far, so that an event of an old connection does not affect the current one.
     pub generation: u32,
-    /// Data that the socket has not accepted yet.
-    pub held: Option<Box<Held>>,
+    /// Number of messages that count as sent once the socket has accepted the output.
+    pub unsent: u32,
     /// Whether the client reads only on request.
     pub is_stalled: bool,
     /// Cookies to send with the next connection (RFC 6265).
     pub cookies: Option<Box<str>>,
-}
-
-/// Frames waiting for the socket.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    bytes: Vec<u8>,
-    /// Number of bytes that the socket has accepted.
-    taken: usize,
-    /// Number of messages that count as sent once all bytes are accepted.
-    messages: u32,
-}
-
-impl Held {
-    pub fn push(&mut self, bytes: &[u8], messages: u32) {
-        self.bytes.extend_from_slice(bytes);
-        self.messages += messages;
-    }
-
-    pub fn len(&self) -> usize {
-        self.bytes.len() - self.taken
-    }
-
-    /// Writes to the socket. Returns the number of messages if everything was accepted.
-    pub fn write(&mut self, stream: &mut impl Write) -> Option<u32> {
-        self.taken += write_some(stream, &self.bytes[self.taken..]);
-        (self.taken == self.bytes.len()).then_some(self.messages)
-    }
 }
 
 /// The state of a connection.
@@ -60,9 +33,8 @@ pub(super) enum State<S> {
 pub(super) struct Opening<S> {
     pub stream: S,
     pub since: Time,
-    pub nonce: [u8; 16],
+    pub connecting: Connecting,
     pub is_connected: bool,
-    pub head: Vec<u8>,
     /// The server's refusal, whose body is not complete yet.
     pub refused: Option<Box<Refused>>,
 }
@@ -70,14 +42,12 @@ pub(super) struct Opening<S> {
 /// A connection whose opening handshake is complete.
 pub(super) struct Open<S> {
     pub stream: S,
-    pub protocol: Protocol,
-    /// Base-2 logarithm of the window for compression by the client; `None` without compression.
-    pub window_bits: Option<u8>,
+    pub connection: Connection,
 }
 
 impl<S> Default for Client<S> {
     fn default() -> Client<S> {
-        Client { state: State::Absent, generation: 0, held: None, is_stalled: false, cookies: None }
+        Client { state: State::Absent, generation: 0, unsent: 0, is_stalled: false, cookies: None }
     }
 }
 
@@ -87,6 +57,43 @@ impl<S> State<S> {
             State::Absent => None,
             State::Opening(opening) => Some(&mut opening.stream),
             State::Open(open) | State::Closing(open) => Some(&mut open.stream),
+        }
+    }
+
+    /// Writes as much output as the socket accepts. Returns true if none is left.
+    pub fn write(&mut self) -> bool
+    where
+        S: Write,
+    {
+        match self {
+            State::Absent => true,
+            State::Opening(opening) if !opening.is_connected => true,
+            State::Opening(opening) => {
+                let written = write_some(&mut opening.stream, opening.connecting.output());
+                opening.connecting.wrote(written);
+                opening.connecting.output().is_empty()
+            }
+            State::Open(open) | State::Closing(open) => loop {
+                let len = open.connection.output().len();
+                if len == 0 {
+                    return true;
+                }
+                let written = write_some(&mut open.stream, open.connection.output());
+                open.connection.wrote(written);
+                if written < len {
+                    return false;
+                }
+            },
+        }
+    }
+
+    /// Returns the number of bytes that the socket has not accepted yet.
+    pub fn waiting(&self) -> usize {
+        match self {
+            State::Absent => 0,
+            State::Opening(opening) if !opening.is_connected => 0,
+            State::Opening(opening) => opening.connecting.output().len(),
+            State::Open(open) | State::Closing(open) => open.connection.output().len(),
         }
     }
 
@@ -100,7 +107,7 @@ impl<S> State<S> {
 }
 
 /// Writes as much as the socket accepts and returns the number of bytes. Errors are reported by reading.
-pub(super) fn write_some(stream: &mut impl Write, bytes: &[u8]) -> usize {
+fn write_some(stream: &mut impl Write, bytes: &[u8]) -> usize {
     let mut written = 0;
     while written < bytes.len() {
         match stream.write(&bytes[written..]) {

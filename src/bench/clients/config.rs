@@ -8,7 +8,8 @@ use super::super::template::{Speaker, Template};
 use super::super::time::Nanos;
 use super::super::transport::Tls;
 use crate::ws::deflate::Params;
-use crate::ws::handshake::ClientRequest;
+use crate::ws::handshake::{ClientRequest, Connecting, InvalidField};
+use crate::ws::{Codec, Config};
 use std::net::SocketAddr;
 
 /// How to reach the servers. Shared by all clients.
@@ -102,14 +103,13 @@ impl ConnectConfig {
         Speaker { client: number, room: number % self.rooms }
     }
 
-    /// Calls a function with the request of a client. `cookies` are those that the server has set before.
-    pub fn with_request<T>(
+    /// Returns the opening handshake of a client. `cookies` are those that the server has set before.
+    pub fn open(
         &self,
         client: usize,
-        nonce: [u8; 16],
         cookies: Option<&str>,
-        use_request: impl FnOnce(&ClientRequest<'_>) -> T,
-    ) -> T {
+        codec: &mut Codec,
+    ) -> Result<Connecting, InvalidField> {
         let target = self.target(client);
         let speaker = self.speaker(client);
         let mut fields: Vec<(&str, String)> = self
@@ -129,14 +129,11 @@ impl ConnectConfig {
             .path
             .replace("{client}", &speaker.client.to_string())
             .replace("{room}", &speaker.room.to_string());
-        use_request(&ClientRequest {
-            host: &target.authority,
-            target: &path,
-            nonce,
-            subprotocols: &subprotocols,
-            deflate: self.deflate.then_some(Params::BROWSERS_OFFER),
-            fields: &fields,
-        })
+        let mut request = ClientRequest::new(&target.authority, &path);
+        request.subprotocols = &subprotocols;
+        request.deflate = if self.deflate { &[Params::BROWSERS_OFFER] } else { &[] };
+        request.fields = &fields;
+        Connecting::new(&request, &Config { max_message: self.max_message, ..Config::default() }, codec)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::super::refusal;
 use super::client::{Cause, Opening};
 use super::config::ConnectConfig;
-use crate::ws::handshake::{Opened, Refused, ResponseError};
+use crate::ws::handshake::{Connecting, Refused, ResponseError};
+use crate::ws::{Codec, Connection};
 use std::collections::HashMap;
 
 /// The opening handshakes of one thread's clients.
@@ -20,11 +21,10 @@ pub(super) struct Handshakes<'a> {
 pub(super) enum Answer {
     /// More bytes are needed.
     Incomplete,
-    Opened(Opened),
+    /// The connection, and cookies to send with the next one.
+    Opened(Box<Connection>, Vec<String>),
     /// The server refuses the handshake.
-    Refused {
-        is_complete: bool,
-    },
+    Refused { is_complete: bool },
     /// The response violates the protocol, as described.
     Invalid(String),
 }
@@ -34,25 +34,24 @@ impl<'a> Handshakes<'a> {
         Handshakes { config, first, refusals: HashMap::new() }
     }
 
-    /// Writes the request of a client. `cookies` are those that the server has set before.
-    pub fn write_request(&self, client: usize, nonce: [u8; 16], cookies: Option<&str>, out: &mut Vec<u8>) {
-        self.config.with_request(self.first + client, nonce, cookies, |request| request.encode(out));
+    /// Returns the opening handshake of a client. `cookies` are those that the server has set before.
+    pub fn open(&self, client: usize, cookies: Option<&str>, codec: &mut Codec) -> Result<Connecting, Cause> {
+        let connecting = self.config.open(self.first + client, cookies, codec);
+        connecting.map_err(|error| Cause::Client(format!("the handshake cannot be sent: {error}")))
     }
 
-    /// Evaluates the bytes received. A refusal is stored in `opening` until its body is complete.
-    pub fn check<S>(&self, client: usize, opening: &mut Opening<S>, cookies: Option<&str>) -> Answer {
-        let answer = self.config.with_request(self.first + client, opening.nonce, cookies, |request| {
-            request.check_response(&opening.head)
-        });
-        match answer {
+    /// Evaluates the bytes received, and leaves the first frames in them. A refusal is stored in `opening` until its
+    /// body is complete.
+    pub fn receive<S>(&self, opening: &mut Opening<S>, bytes: &mut &mut [u8]) -> Answer {
+        match opening.connecting.receive(bytes) {
             Ok(None) => Answer::Incomplete,
-            Ok(Some(opened)) => Answer::Opened(opened),
+            Ok(Some((connection, opened))) => Answer::Opened(Box::new(connection), opened.cookies),
             Err(ResponseError::Status(mut refused)) => {
-                let is_complete = refused.push(&opening.head[refused.head_len..]);
+                let is_complete = refused.push(bytes);
                 opening.refused = Some(refused);
                 Answer::Refused { is_complete }
             }
-            Err(error) => Answer::Invalid(refusal::sentence(&error, &opening.head)),
+            Err(error) => Answer::Invalid(refusal::sentence(&error, opening.connecting.received())),
         }
     }
 
@@ -65,7 +64,7 @@ impl<'a> Handshakes<'a> {
             }
             (None, Cause::Ended) if opening.is_connected => {
                 let is_tls = self.config.target(self.first + client).is_tls;
-                Cause::Server(refusal::ended_early(is_tls, &opening.head))
+                Cause::Server(refusal::ended_early(is_tls, opening.connecting.received()))
             }
             (None, cause) => cause,
         }

@@ -22,23 +22,21 @@ pub(crate) use writer::FrameWriter;
 use super::network::{Network, Ready, Received, Wait};
 use super::recorder::{Attempts, ConnectionRecorder, count};
 use super::time::{Nanos, Time};
-use crate::ws::deflate::{Compressors, Inflater};
-use crate::ws::handshake::MAX_ANSWER;
-use crate::ws::{CloseCode, Error, Event, Opcode, Protocol, Role, frame};
-use client::{Cause, Client, Open, Opening, State, write_some};
+use crate::ws::{CloseCode, Codec, Error, Event};
+use client::{Cause, Client, Open, Opening, State};
 use deadlines::Deadlines;
 use handshakes::{Answer, Handshakes};
 use pings::Pings;
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::io::{self, ErrorKind, Write};
-use writer::Batch;
+use writer::is_full;
 
 /// Size of the shared receive buffer.
 const RECEIVE_BUFFER: usize = 64 << 10;
 /// How long to wait for the body of a refusal.
 const REFUSAL_TIMEOUT: Nanos = Nanos::millis(200);
-/// Number of unsent bytes of a client from which on pings are no longer answered.
+/// Number of unsent bytes of a client from which on it sends no pings.
 const MAX_HELD: usize = 512 << 10;
 /// Longest duration of a closing handshake.
 pub(crate) const CLOSE_TIMEOUT: Nanos = Nanos::secs(2);
@@ -65,16 +63,15 @@ pub(crate) struct ClientPool<'a, N: Network> {
     pings: Pings,
     pub recorder: ConnectionRecorder,
     buffer: Vec<u8>,
-    batch: Batch,
-    inflater: Inflater,
-    compressors: Compressors,
-    rng: StdRng,
+    /// Memory for the output of the client that is being handled.
+    output: Vec<u8>,
+    codec: Codec,
 }
 
 impl<'a, N: Network> ClientPool<'a, N> {
     /// Creates `len` clients without connections. `first` is the number of the first one among those of all
     /// threads.
-    pub fn new(config: &'a ConnectConfig, network: N, first: usize, len: usize, rng: StdRng) -> Self {
+    pub fn new(config: &'a ConnectConfig, network: N, first: usize, len: usize, mut rng: StdRng) -> Self {
         ClientPool {
             config,
             network,
@@ -93,10 +90,8 @@ impl<'a, N: Network> ClientPool<'a, N> {
             pings: Pings::default(),
             recorder: ConnectionRecorder::default(),
             buffer: vec![0; RECEIVE_BUFFER],
-            batch: Batch::default(),
-            inflater: Inflater::default(),
-            compressors: Compressors::default(),
-            rng,
+            output: Vec::new(),
+            codec: Codec::with_random(move |bytes| rng.fill_bytes(bytes)),
         }
     }
 
@@ -119,11 +114,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
 
     /// Returns true if the socket has not accepted everything that the client has written.
     pub fn is_blocked(&self, client: usize) -> bool {
-        self.clients[client].held.is_some()
-    }
-
-    fn held_bytes(&self, client: usize) -> usize {
-        self.clients[client].held.as_ref().map_or(0, |held| held.len())
+        self.clients[client].state.waiting() > 0
     }
 
     /// Opens a connection that was due at `since`, from which its handshake is timed.
@@ -136,12 +127,14 @@ impl<'a, N: Network> ClientPool<'a, N> {
             self.config.addresses.refresh();
         }
         self.attempts(client).begun += 1;
+        let cookies = self.clients[client].cookies.as_deref();
+        let connecting = match self.handshakes.open(client, cookies, &mut self.codec) {
+            Ok(connecting) => connecting,
+            Err(cause) => return self.fail(client, cause),
+        };
         match self.network.connect(&self.config.dial(number), token(client, generation)) {
             Ok(stream) => {
-                let mut nonce = [0; 16];
-                self.rng.fill_bytes(&mut nonce);
-                let opening =
-                    Opening { stream, since, nonce, is_connected: false, head: Vec::new(), refused: None };
+                let opening = Opening { stream, since, connecting, is_connected: false, refused: None };
                 self.clients[client].state = State::Opening(Box::new(opening));
                 let deadline = self.network.now() + self.config.timeout;
                 self.opening_deadlines.set(deadline, client, generation);
@@ -248,9 +241,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
     /// Lets a client write if its connection is open and its socket accepts more.
     pub fn write_to(&mut self, client: usize, handler: &mut impl Handler) {
         while self.is_open(client) && !self.is_blocked(client) {
-            let mut batch = std::mem::take(&mut self.batch);
-            handler.on_writable(client, &mut self.writer(client, &mut batch));
-            if !self.write(client, batch, handler) {
+            if !self.write(client, handler, |handler, writer| handler.on_writable(client, writer)) {
                 break;
             }
         }
@@ -261,10 +252,9 @@ impl<'a, N: Network> ClientPool<'a, N> {
         if !self.is_open(client) {
             return;
         }
-        let mut batch = std::mem::take(&mut self.batch);
-        let close = frame::close_payload(CloseCode::NORMAL, "");
-        self.writer(client, &mut batch).control(Opcode::Close, &close);
-        self.write(client, batch, &mut Ignore);
+        self.write(client, &mut Ignore, |_, writer| {
+            let _was_open = writer.connection.close(CloseCode::NORMAL, "", writer.codec);
+        });
         let Client { state, generation, .. } = &mut self.clients[client];
         if let State::Open(open) = std::mem::take(state) {
             *state = State::Closing(open);
@@ -310,10 +300,10 @@ impl<'a, N: Network> ClientPool<'a, N> {
     }
 
     fn ping(&mut self, client: usize) {
-        if self.is_open(client) && self.held_bytes(client) < MAX_HELD {
-            let mut batch = std::mem::take(&mut self.batch);
-            self.writer(client, &mut batch).control(Opcode::Ping, b"");
-            self.write(client, batch, &mut Ignore);
+        if self.is_open(client) && self.clients[client].state.waiting() < MAX_HELD {
+            self.write(client, &mut Ignore, |_, writer| {
+                let _was_open = writer.connection.ping(b"", writer.codec);
+            });
         }
     }
 
@@ -339,42 +329,49 @@ impl<'a, N: Network> ClientPool<'a, N> {
 
     /// Drops a connection without a closing handshake, whatever its state.
     pub fn drop_connection(&mut self, client: usize) {
-        let Client { state, held, .. } = &mut self.clients[client];
+        let Client { state, unsent, .. } = &mut self.clients[client];
         match std::mem::take(state) {
             State::Absent => {}
             State::Opening(_) => self.opening -= 1,
             State::Open(_) => self.open -= 1,
             State::Closing(_) => self.closing -= 1,
         }
-        *held = None;
+        *unsent = 0;
         self.pings.settle(client);
     }
 
-    fn writer<'w>(&'w mut self, client: usize, batch: &'w mut Batch) -> FrameWriter<'w> {
-        let is_blocked = self.is_blocked(client);
-        let window_bits = self.clients[client].state.opened().and_then(|open| open.window_bits);
-        let compressor = window_bits.and_then(|bits| self.compressors.for_window(bits));
-        FrameWriter { batch, is_blocked, compressor, now: self.network.now(), rng: &mut self.rng }
+    /// Lets `write` add to the output of an open connection, and writes it to the socket. Returns true if there was so
+    /// much of it that there may be more to write.
+    fn write<H: Handler>(
+        &mut self,
+        client: usize,
+        handler: &mut H,
+        write: impl FnOnce(&mut H, &mut FrameWriter<'_>),
+    ) -> bool {
+        let (is_blocked, now) = (self.is_blocked(client), self.network.now());
+        let Client { state, unsent, .. } = &mut self.clients[client];
+        let Some(Open { connection, .. }) = state.opened() else { return false };
+        connection.swap_buffer(&mut self.output);
+        let codec = &mut self.codec;
+        write(handler, &mut FrameWriter { connection, codec, unsent, is_blocked, now });
+        self.write_output(client, is_blocked, handler)
     }
 
-    /// Writes a batch to the socket, after data that is already waiting, and takes the batch back. Returns
-    /// true if the batch was full, so there may be more to write.
-    fn write(&mut self, client: usize, mut batch: Batch, handler: &mut impl Handler) -> bool {
-        let is_full = batch.is_full();
-        if !batch.bytes.is_empty() {
-            let Client { state, held, .. } = &mut self.clients[client];
-            if let Some(stream) = state.stream() {
-                let written = if held.is_none() { write_some(stream, &batch.bytes) } else { 0 };
-                if written < batch.bytes.len() {
-                    held.get_or_insert_default().push(&batch.bytes[written..], batch.messages);
-                } else if batch.messages > 0 {
-                    handler.on_sent(client, batch.messages, self.network.now());
-                }
+    /// Writes the output of an open connection, unless its socket was blocked before. Returns true if there was so much
+    /// of it that there may be more to write.
+    fn write_output(&mut self, client: usize, was_blocked: bool, handler: &mut impl Handler) -> bool {
+        let Client { state, unsent, .. } = &mut self.clients[client];
+        let Some(Open { connection, .. }) = state.opened() else { return false };
+        let is_full = is_full(connection);
+        if !was_blocked && state.write() {
+            let messages = std::mem::take(unsent);
+            if messages > 0 {
+                handler.on_sent(client, messages, self.network.now());
             }
-            batch.bytes.clear();
-            batch.messages = 0;
         }
-        self.batch = batch;
+        if let Some(Open { connection, .. }) = state.opened() {
+            connection.swap_buffer(&mut self.output);
+        }
         is_full
     }
 
@@ -384,14 +381,7 @@ impl<'a, N: Network> ClientPool<'a, N> {
         {
             match self.network.is_connected(&opening.stream) {
                 Ok(false) => return,
-                Ok(true) => {
-                    opening.is_connected = true;
-                    let nonce = opening.nonce;
-                    let mut batch = std::mem::take(&mut self.batch);
-                    let cookies = self.clients[client].cookies.as_deref();
-                    self.handshakes.write_request(client, nonce, cookies, &mut batch.bytes);
-                    self.write(client, batch, handler);
-                }
+                Ok(true) => opening.is_connected = true,
                 Err(error) => return self.fail(client, Cause::of(&error)),
             }
         }
@@ -400,12 +390,13 @@ impl<'a, N: Network> ClientPool<'a, N> {
 
     /// Writes waiting data to the socket.
     fn flush(&mut self, client: usize, handler: &mut impl Handler) {
-        let Client { state, held, .. } = &mut self.clients[client];
+        let was_blocked = self.is_blocked(client);
+        let Client { state, unsent, .. } = &mut self.clients[client];
+        let is_empty = state.write();
         let Some(stream) = state.stream() else { return };
-        let taken = held.as_mut().and_then(|held| held.write(stream));
         let _blocked_or_broken = stream.flush();
-        if let Some(messages) = taken {
-            *held = None;
+        if was_blocked && is_empty {
+            let messages = std::mem::take(unsent);
             if messages > 0 {
                 handler.on_sent(client, messages, self.network.now());
             }
@@ -461,22 +452,19 @@ impl<'a, N: Network> ClientPool<'a, N> {
                         self.end(client, Cause::server("refused"), handler);
                     }
                 }
-                None => {
-                    opening.head.extend_from_slice(&bytes[..bytes.len().min(MAX_ANSWER)]);
-                    self.take_head(client, arrived, handler);
-                }
+                None => self.take_head(client, bytes, arrived, handler),
             },
             _ => self.take_frames(client, bytes, arrived, handler),
         }
     }
 
-    fn take_head(&mut self, client: usize, arrived: Time, handler: &mut impl Handler) {
+    fn take_head(&mut self, client: usize, mut bytes: &mut [u8], arrived: Time, handler: &mut impl Handler) {
         let now = self.last_received;
         let Client { state, cookies, generation, .. } = &mut self.clients[client];
         let State::Opening(opening) = state else { return };
-        let opened = match self.handshakes.check(client, opening, cookies.as_deref()) {
+        let (connection, new_cookies) = match self.handshakes.receive(opening, &mut bytes) {
             Answer::Incomplete => return,
-            Answer::Opened(opened) => opened,
+            Answer::Opened(connection, cookies) => (*connection, cookies),
             Answer::Refused { is_complete: true } => {
                 return self.end(client, Cause::server("refused"), handler);
             }
@@ -485,24 +473,19 @@ impl<'a, N: Network> ClientPool<'a, N> {
             }
             Answer::Invalid(why) => return self.fail(client, Cause::Server(why)),
         };
-        if !opened.cookies.is_empty() {
-            *cookies = Some(opened.cookies.join("; ").into());
+        if !new_cookies.is_empty() {
+            *cookies = Some(new_cookies.join("; ").into());
         }
         let State::Opening(opening) = std::mem::take(state) else { return };
-        let Opening { stream, since, mut head, .. } = *opening;
-        let protocol =
-            Protocol::new(Role::Client, self.config.max_message).with_deflate(opened.deflate.as_ref());
-        let window_bits = opened.deflate.as_ref().map(|agreed| agreed.client_window_bits());
-        *state = State::Open(Open { stream, protocol, window_bits });
+        let Opening { stream, since, .. } = *opening;
+        *state = State::Open(Open { stream, connection });
         let attempts = self.attempts(client);
         attempts.opened += 1;
         attempts.handshake.record(arrived.since(since));
         self.opening -= 1;
         self.open += 1;
-        let mut batch = std::mem::take(&mut self.batch);
-        handler.on_open(client, now, &mut self.writer(client, &mut batch));
-        self.write(client, batch, handler);
-        self.take_frames(client, &mut head[opened.head_len..], arrived, handler);
+        self.write(client, handler, |handler, writer| handler.on_open(client, now, writer));
+        self.take_frames(client, bytes, arrived, handler);
     }
 
     fn take_frames(
@@ -512,51 +495,31 @@ impl<'a, N: Network> ClientPool<'a, N> {
         arrived: Time,
         handler: &mut impl Handler,
     ) {
-        let mut batch = std::mem::take(&mut self.batch);
-        let mut ended = None;
-        let is_blocked = self.is_blocked(client);
-        let is_full = self.held_bytes(client) >= MAX_HELD;
-        let is_leaving = matches!(self.clients[client].state, State::Closing(_));
-        while let Some(open) = self.clients[client].state.opened() {
-            let compressor = open.window_bits.and_then(|bits| self.compressors.for_window(bits));
-            let mut writer = FrameWriter {
-                batch: &mut batch,
-                is_blocked,
-                compressor,
-                now: self.last_received,
-                rng: &mut self.rng,
-            };
-            match open.protocol.receive(&mut bytes, &mut self.inflater) {
-                Ok(None) => break,
-                Ok(Some(Event::Message(_))) if is_leaving => {}
+        let (is_blocked, now) = (self.is_blocked(client), self.last_received);
+        let Client { state, unsent, .. } = &mut self.clients[client];
+        let is_leaving = matches!(state, State::Closing(_));
+        let Some(Open { connection, .. }) = state.opened() else { return };
+        connection.swap_buffer(&mut self.output);
+        let ended = loop {
+            match connection.receive(&mut bytes, &mut self.codec) {
+                Ok(None) => break None,
                 Ok(Some(Event::Message(message))) => {
-                    handler.on_message(client, &message, arrived, &mut writer);
+                    if !is_leaving {
+                        let codec = &mut self.codec;
+                        let mut writer = FrameWriter { connection, codec, unsent, is_blocked, now };
+                        handler.on_message(client, &message, arrived, &mut writer);
+                    }
                 }
-                Ok(Some(Event::Ping(payload))) if !is_full && !is_leaving => {
-                    writer.control(Opcode::Pong, &payload);
-                }
-                Ok(Some(Event::Pong(_))) => {
-                    self.pings.settle(client);
-                }
+                Ok(Some(Event::Pong(_))) => self.pings.settle(client),
                 Ok(Some(Event::Fragment | Event::Ping(_))) => {}
                 Ok(Some(Event::Close(close))) => {
-                    let answer =
-                        close.as_ref().map_or(Vec::new(), |close| frame::close_payload(close.code, ""));
-                    if !is_leaving {
-                        writer.control(Opcode::Close, &answer);
-                    }
                     let with = close.map_or("no code".to_owned(), |close| close.to_string());
-                    ended = Some(format!("closed by the server with {with}"));
-                    break;
+                    break Some(format!("closed by the server with {with}"));
                 }
-                Err(error) => {
-                    writer.control(Opcode::Close, &frame::close_payload(error.close_code(), ""));
-                    ended = Some(violation(&error, self.config.max_message));
-                    break;
-                }
+                Err(error) => break Some(violation(&error, self.config.max_message)),
             }
-        }
-        if self.write(client, batch, handler) {
+        };
+        if self.write_output(client, is_blocked, handler) {
             self.write_to(client, handler);
         }
         if let Some(cause) = ended {

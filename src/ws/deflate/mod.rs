@@ -1,15 +1,18 @@
 //! Compression of messages (permessage-deflate, RFC 7692).
 //!
-//! The server compresses each message on its own. One compressor and one inflater therefore serve all
-//! connections, and a message for many clients is compressed once. Only a client may keep its context from
-//! one message to the next, if that was negotiated; its connection then needs its own inflater.
+//! Both ends compress each message on its own, which every agreement allows. One compressor for each window size
+//! therefore serves all connections, and a message for many clients is compressed once. What a peer compresses may refer
+//! to earlier messages, if that was negotiated: a server decides it, and a client has to expect it unless its offer
+//! excludes it. The connection then has an inflater of its own, of 48 KiB; all others share one.
 
 mod params;
 
+use params::SMALLEST_WINDOW;
 pub use params::{NAME, Params};
 
 use super::close::Error;
 use flate2::{Compress, Compression, Decompress, DecompressError, FlushCompress, FlushDecompress, Status};
+use std::fmt;
 
 /// Memory of an [`Inflater`] in use, in bytes.
 pub const INFLATER_SIZE: usize = 48 << 10;
@@ -42,7 +45,6 @@ pub(super) fn max_compressed_len(limit: usize) -> usize {
 }
 
 /// Compresses messages, each on its own. Allocates about 300 KB at first use.
-#[derive(Debug)]
 pub struct Compressor {
     window_bits: u8,
     state: Option<Compress>,
@@ -51,7 +53,12 @@ pub struct Compressor {
 
 impl Compressor {
     /// Creates a compressor whose output can be inflated with a window of 2^`window_bits` bytes, 9 to 15.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `window_bits` is not in this range. [`Compressors::for_window`] takes any number.
     pub fn new(window_bits: u8) -> Compressor {
+        assert!((SMALLEST_WINDOW..=15).contains(&window_bits), "a window of 2^{window_bits} bytes");
         Compressor { window_bits, state: None, compressed: Vec::new() }
     }
 
@@ -91,6 +98,12 @@ impl Compressor {
         }
         let compressed = self.compressed.strip_suffix(&TAIL)?;
         (compressed.len() < message.len()).then_some(compressed)
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").field("window_bits", &self.window_bits).finish_non_exhaustive()
     }
 }
 

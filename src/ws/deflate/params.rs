@@ -7,7 +7,7 @@ use std::fmt;
 pub const NAME: &str = "permessage-deflate";
 
 /// The smallest window for our compressor: zlib cannot write DEFLATE with a window of 2^8 bytes.
-const SMALLEST_WINDOW: u8 = 9;
+pub(super) const SMALLEST_WINDOW: u8 = 9;
 
 /// The parameters of a client's offer, or of a server's response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The client side of the opening handshake (§4.1, §4.2.2).
 
 use super::AcceptKey;
+use super::field::{self, InvalidField};
 use super::refused::Refused;
 use crate::ws::deflate::Params;
 use crate::ws::extensions;
@@ -17,24 +18,24 @@ const MAX_FIELDS: usize = 1000;
 const FEW_FIELDS: usize = 64;
 
 /// The client's handshake request (§4.1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ClientRequest<'a> {
     /// Host, with the port unless it is the scheme's default.
     pub host: &'a str,
     /// Path and query.
     pub target: &'a str,
-    /// 16 random bytes, different for each connection.
-    pub nonce: [u8; 16],
-    /// Subprotocols in order of preference.
+    /// Subprotocols in order of preference; none by default.
     pub subprotocols: &'a [&'a str],
-    /// The offer of compression, if any.
-    pub deflate: Option<Params>,
+    /// Offers of compression in order of preference; none by default. Most servers accept [`Params::BROWSERS_OFFER`].
+    pub deflate: &'a [Params],
     /// Further header fields, such as `Origin`. A `Host` field replaces `host`.
     pub fields: &'a [(&'a str, &'a str)],
 }
 
 /// The reason why a client rejects a server's response (§4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ResponseError {
     /// The response is not HTTP, or malformed.
     Malformed,
@@ -66,6 +67,7 @@ pub enum ResponseError {
 
 /// A response that the client accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Opened {
     /// Length of the response head, in bytes. Frames follow.
     pub head_len: usize,
@@ -107,54 +109,89 @@ impl fmt::Display for ResponseError {
 
 impl std::error::Error for ResponseError {}
 
-impl ClientRequest<'_> {
-    /// Writes the request.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+impl<'a> ClientRequest<'a> {
+    /// Creates a request without subprotocols, compression and further fields.
+    pub fn new(host: &'a str, target: &'a str) -> ClientRequest<'a> {
+        ClientRequest { host, target, subprotocols: &[], deflate: &[], fields: &[] }
+    }
+
+    /// Writes the request with the key that encodes `nonce`.
+    pub(super) fn encode(&self, nonce: [u8; 16], out: &mut Vec<u8>) -> Result<(), InvalidField> {
         let is_host = |field: &&(&str, &str)| field.0.eq_ignore_ascii_case("host");
         let host = self.fields.iter().find(is_host).map_or(self.host, |(_, host)| host);
+        self.check(host)?;
         let mut text = format!(
             "GET {} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n",
             self.target,
-            self.key()
+            BASE64.encode(nonce)
         );
         if !self.subprotocols.is_empty() {
             text += &format!("Sec-WebSocket-Protocol: {}\r\n", self.subprotocols.join(", "));
         }
-        if let Some(offer) = &self.deflate {
-            text += &format!("Sec-WebSocket-Extensions: {}\r\n", offer.as_offer());
+        if !self.deflate.is_empty() {
+            let offers: Vec<String> = self.deflate.iter().map(|offer| offer.as_offer().to_string()).collect();
+            text += &format!("Sec-WebSocket-Extensions: {}\r\n", offers.join(", "));
         }
         for (name, value) in self.fields.iter().filter(|field| !is_host(field)) {
             text += &format!("{name}: {value}\r\n");
         }
         text += "\r\n";
         out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
-    /// Parses the server's response at the start of `bytes`. Returns `None` if more bytes are needed. Bytes
-    /// after the head are ignored; pass those of a refusal's body to [`Refused::push`].
-    pub fn check_response(&self, bytes: &[u8]) -> Result<Option<Opened>, ResponseError> {
-        let read = &bytes[..bytes.len().min(MAX_ANSWER)];
-        match read {
-            // The first bytes of a TLS alert (RFC 8446 §5.1).
-            [0x15] => return Ok(None),
-            [0x15, 0x03, ..] => return Err(ResponseError::Tls),
-            _ => {}
-        }
-        let mut start = 0;
-        loop {
-            let Some(head) = Head::parse(&read[start..])? else {
-                let is_full = read.len() == MAX_ANSWER;
-                return if is_full { Err(ResponseError::TooLong(MAX_ANSWER)) } else { Ok(None) };
-            };
-            start += head.len;
-            // Interim responses, such as 100 and 103, are skipped (RFC 9110 §15.2).
-            if !matches!(head.status, 100 | 102..=199) {
-                return self.check_head(&head, start).map(Some);
-            }
+    fn check(&self, host: &str) -> Result<(), InvalidField> {
+        field::check_word(host)?;
+        field::check_word(self.target)?;
+        self.fields.iter().try_for_each(|(name, value)| field::check(name, value))?;
+        // An element may be a list of its own.
+        let subprotocols = self.subprotocols.iter().flat_map(|one| one.split(','));
+        let is_space = [' ', '\t'];
+        subprotocols.map(|name| name.trim_matches(is_space)).try_for_each(field::check_subprotocol)?;
+        let bits = self.deflate.iter().flat_map(|it| [it.server_max_window_bits, it.client_max_window_bits]);
+        match bits.flatten().find(|bits| !(8..=15).contains(bits)) {
+            None => Ok(()),
+            Some(bits) => Err(InvalidField::WindowBits(bits)),
         }
     }
+}
 
+/// What a request offers, by which its response is judged.
+pub(super) struct Offered<'a, S> {
+    pub nonce: [u8; 16],
+    pub subprotocols: &'a [S],
+    pub deflate: &'a [Params],
+}
+
+/// Parses the response at `start` in `bytes`. Returns `None` if more bytes are needed. Interim responses are skipped:
+/// `start` is moved behind them.
+pub(super) fn check_response<S: AsRef<str>>(
+    offered: &Offered<'_, S>,
+    bytes: &[u8],
+    start: &mut usize,
+) -> Result<Option<Opened>, ResponseError> {
+    let read = &bytes[..bytes.len().min(MAX_ANSWER)];
+    match read {
+        // The first bytes of a TLS alert (RFC 8446 §5.1).
+        [0x15] => return Ok(None),
+        [0x15, 0x03, ..] => return Err(ResponseError::Tls),
+        _ => {}
+    }
+    loop {
+        let Some(head) = Head::parse(&read[*start..])? else {
+            let is_full = read.len() == MAX_ANSWER;
+            return if is_full { Err(ResponseError::TooLong(MAX_ANSWER)) } else { Ok(None) };
+        };
+        // Interim responses, such as 100 and 103, are skipped (RFC 9110 §15.2).
+        if !matches!(head.status, 100 | 102..=199) {
+            return offered.check_head(&head, *start + head.len).map(Some);
+        }
+        *start += head.len;
+    }
+}
+
+impl<S: AsRef<str>> Offered<'_, S> {
     fn check_head(&self, head: &Head<'_>, head_len: usize) -> Result<Opened, ResponseError> {
         if head.status != 101 {
             let refused = Refused::new(head.status, head.reason, head_len, &head.fields);
@@ -166,7 +203,7 @@ impl ClientRequest<'_> {
         if !head.lists("upgrade", "websocket") || !head.lists("connection", "upgrade") {
             return Err(ResponseError::NotUpgraded);
         }
-        let accept = AcceptKey::of(&self.key());
+        let accept = AcceptKey::of(&BASE64.encode(self.nonce));
         if !head.values("sec-websocket-accept").eq([accept.as_bytes()]) {
             return Err(ResponseError::WrongAccept);
         }
@@ -182,13 +219,13 @@ impl ClientRequest<'_> {
         chosen: impl Iterator<Item = &'v [u8]>,
     ) -> Result<Option<String>, ResponseError> {
         let chosen: Vec<_> = chosen.map(String::from_utf8_lossy).collect();
-        let mut offered = self.subprotocols.iter().flat_map(|one| one.split(',')).map(str::trim);
+        let mut offered = self.subprotocols.iter().flat_map(|one| one.as_ref().split(',')).map(str::trim);
         match &chosen[..] {
             [] => Ok(None),
             [one] if offered.any(|offered| offered == one) => Ok(Some(one.to_string())),
             _ => Err(ResponseError::WrongSubprotocol {
                 chosen: chosen.join(", "),
-                offered: self.subprotocols.join(", "),
+                offered: self.subprotocols.iter().map(S::as_ref).collect::<Vec<_>>().join(", "),
             }),
         }
     }
@@ -203,16 +240,12 @@ impl ClientRequest<'_> {
             let wrong = || ResponseError::WrongExtension(String::from_utf8_lossy(value).into_owned());
             for extension in extensions::parse(value).map_err(|_| wrong())? {
                 let answer = Params::of_answer(&extension).filter(|answer| {
-                    agreed.is_none() && self.deflate.is_some_and(|offer| offer.allows(answer))
+                    agreed.is_none() && self.deflate.iter().any(|offer| offer.allows(answer))
                 });
                 agreed = Some(answer.ok_or_else(wrong)?);
             }
         }
         Ok(agreed)
-    }
-
-    fn key(&self) -> String {
-        BASE64.encode(self.nonce)
     }
 }
 

@@ -1,27 +1,46 @@
-use super::super::{Accepted, check};
+use super::super::{Accepted, Connecting, check};
 use super::*;
 use crate::ws::head::{Limits, Request};
+use crate::ws::{Codec, Config};
 
 const LIMITS: Limits = Limits { request_line: 8192, head: 16384, fields: 100 };
 
 const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
+const NONCE: [u8; 16] = *b"the sample nonce";
+
 fn client() -> ClientRequest<'static> {
     ClientRequest {
-        host: "server.example.com",
-        target: "/chat",
-        nonce: *b"the sample nonce",
         subprotocols: &["throng.v1", "chat"],
-        deflate: None,
         fields: &[("Origin", "http://server.example.com")],
+        ..ClientRequest::new("server.example.com", "/chat")
     }
+}
+
+/// Returns the outcome of a response to `request` and the number of bytes that follow the head. It is the same whether
+/// the response arrives whole or byte by byte.
+fn respond(request: &ClientRequest<'_>, bytes: &[u8]) -> Result<Option<Opened>, ResponseError> {
+    let mut codec = Codec::with_random(|bytes| bytes.copy_from_slice(&NONCE[..bytes.len()]));
+    let mut connecting = || Connecting::new(request, &Config::default(), &mut codec).unwrap();
+    let (mut whole, mut bytewise) = (connecting(), connecting());
+    let mut received = bytes.to_vec();
+    let mut input = &mut received[..];
+    let outcome = whole.receive(&mut input).map(|outcome| outcome.map(|(_, opened)| opened));
+    if let Ok(Some(opened)) = &outcome {
+        assert_eq!(bytes.len() - input.len(), opened.head_len, "frames are left in the input");
+    }
+    let mut received = bytes.to_vec();
+    let mut outcomes = received.iter_mut().map(|byte| bytewise.receive(&mut std::slice::from_mut(byte)));
+    let first = outcomes.find(|outcome| !matches!(outcome, Ok(None))).unwrap_or(Ok(None));
+    assert_eq!(first.map(|outcome| outcome.map(|(_, opened)| opened)), outcome, "byte by byte");
+    outcome
 }
 
 #[test]
 fn a_client_accepts_the_response_of_the_server() {
     let mut request = Vec::new();
-    client().encode(&mut request);
+    client().encode(NONCE, &mut request).unwrap();
     let key = Request::parse(&request, &LIMITS, |request| {
         let offered: Vec<_> = request.list("sec-websocket-protocol").collect();
         assert_eq!(offered, ["throng.v1", "chat"]);
@@ -32,10 +51,10 @@ fn a_client_accepts_the_response_of_the_server() {
     Accepted { key: key.unwrap().unwrap(), subprotocol, deflate: None }.encode(&mut answer);
     let head_len = answer.len();
     for cut in 0..head_len {
-        assert_eq!(client().check_response(&answer[..cut]), Ok(None));
+        assert_eq!(respond(&client(), &answer[..cut]), Ok(None));
     }
     answer.extend_from_slice(b"\x81\x00");
-    let accepted = client().check_response(&answer);
+    let accepted = respond(&client(), &answer);
     let subprotocol = Some("chat".to_owned());
     assert_eq!(accepted, Ok(Some(Opened { head_len, subprotocol, deflate: None, cookies: Vec::new() })));
 }
@@ -50,7 +69,7 @@ fn with_fields(fields: &str) -> String {
 }
 
 fn opened(answer: &str) -> Result<Opened, ResponseError> {
-    Ok(client().check_response(answer.as_bytes())?.expect("the head is complete"))
+    Ok(respond(&client(), answer.as_bytes())?.expect("the head is complete"))
 }
 
 #[test]
@@ -98,11 +117,7 @@ fn the_error_is_the_same_however_a_response_is_split() {
         "\x15\x03\x03\0",
         "\x15\x04",
     ] {
-        let whole = client().check_response(answer.as_bytes());
-        assert!(whole.is_err(), "{answer:?}");
-        let mut prefixes = (0..answer.len()).map(|len| client().check_response(&answer.as_bytes()[..len]));
-        let first = prefixes.find(|outcome| *outcome != Ok(None)).unwrap_or(whole.clone());
-        assert_eq!(first, whole, "{answer:?}");
+        assert!(respond(&client(), answer.as_bytes()).is_err(), "{answer:?}");
     }
 }
 
@@ -112,7 +127,7 @@ fn an_error_names_the_chosen_and_the_offered_subprotocols() {
     let expected = r#"the server chose the subprotocol "Chat", but the client offered "throng.v1, chat""#;
     assert_eq!(error.to_string(), expected);
     let none = ClientRequest { subprotocols: &[], ..client() };
-    let error = none.check_response(with_fields("Sec-WebSocket-Protocol: mqtt").as_bytes()).unwrap_err();
+    let error = respond(&none, with_fields("Sec-WebSocket-Protocol: mqtt").as_bytes()).unwrap_err();
     let expected = r#"the server chose the subprotocol "mqtt", but none was offered"#;
     assert_eq!(error.to_string(), expected);
     let error = opened(&answer("101 Switching Protocols", "403 Forbidden")).unwrap_err();
@@ -151,7 +166,7 @@ fn heads_are_accepted_up_to_limits_of_fields_and_bytes() {
         let padding = "b".repeat(len - with_fields("a: ").len());
         let answer = with_fields(&format!("a: {padding}"));
         assert_eq!(opened(&answer).map(|opened| opened.head_len), expected);
-        assert_eq!(client().check_response(&answer.as_bytes()[..MAX_ANSWER - 1]), Ok(None));
+        assert_eq!(respond(&client(), &answer.as_bytes()[..MAX_ANSWER - 1]), Ok(None));
     }
 }
 
@@ -160,12 +175,12 @@ fn interim_responses_are_skipped() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let both = interim.to_owned() + GOOD;
     assert_eq!(opened(&both).map(|opened| opened.head_len), Ok(both.len()));
-    assert_eq!(client().check_response(interim.as_bytes()), Ok(None));
+    assert_eq!(respond(&client(), interim.as_bytes()), Ok(None));
     let refused = interim.to_owned() + "HTTP/1.1 404 Not Found\r\n\r\n";
     let Err(ResponseError::Status(refusal)) = opened(&refused) else { panic!("it is refused") };
     assert_eq!((refusal.status, refusal.head_len), (404, refused.len()));
     let endless = interim.repeat(MAX_ANSWER / interim.len() + 1);
-    assert_eq!(client().check_response(endless.as_bytes()), Err(ResponseError::TooLong(MAX_ANSWER)));
+    assert_eq!(respond(&client(), endless.as_bytes()), Err(ResponseError::TooLong(MAX_ANSWER)));
 }
 
 #[test]
@@ -185,7 +200,7 @@ fn the_body_of_a_refusal_by_an_http_1_0_server_is_shown() {
 fn a_host_field_replaces_the_default_host() {
     let request = ClientRequest { fields: &[("X-A", "b"), ("hOST", "other.example:81")], ..client() };
     let mut bytes = Vec::new();
-    request.encode(&mut bytes);
+    request.encode(NONCE, &mut bytes).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with("GET /chat HTTP/1.1\r\nHost: other.example:81\r\nUpgrade"), "{text}");
     assert!(text.ends_with("\r\nX-A: b\r\n\r\n"), "{text}");
@@ -193,9 +208,9 @@ fn a_host_field_replaces_the_default_host() {
 
 #[test]
 fn the_responses_of_common_servers_to_a_browsers_offer_are_accepted() {
-    let request = ClientRequest { deflate: Some(Params::BROWSERS_OFFER), ..client() };
+    let request = ClientRequest { deflate: &[Params::BROWSERS_OFFER], ..client() };
     let mut bytes = Vec::new();
-    request.encode(&mut bytes);
+    request.encode(NONCE, &mut bytes).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     assert!(
         text.contains("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"),
@@ -236,7 +251,66 @@ fn the_responses_of_common_servers_to_a_browsers_offer_are_accepted() {
     ];
     for (server, value, expected) in table {
         let answer = with_fields(&format!("Sec-WebSocket-Extensions: {value}"));
-        let opened = request.check_response(answer.as_bytes());
+        let opened = respond(&request, answer.as_bytes());
         assert_eq!(opened.map(|opened| opened.unwrap().deflate), Ok(Some(expected)), "{server}");
     }
+}
+
+#[test]
+fn one_of_several_offers_is_accepted() {
+    let small = Params { server_max_window_bits: Some(10), ..Params::default() };
+    let request = ClientRequest { deflate: &[small, Params::BROWSERS_OFFER], ..client() };
+    let mut bytes = Vec::new();
+    request.encode(NONCE, &mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let field = "\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10, \
+        permessage-deflate; client_max_window_bits\r\n";
+    assert!(text.contains(field), "{text}");
+    for (value, is_accepted) in [
+        ("permessage-deflate; server_max_window_bits=9", true),
+        ("permessage-deflate; client_max_window_bits=9", true),
+        ("permessage-deflate, permessage-deflate", false),
+        ("permessage-deflate; server_max_window_bits=9; unknown", false),
+    ] {
+        let answer = with_fields(&format!("Sec-WebSocket-Extensions: {value}"));
+        assert_eq!(respond(&request, answer.as_bytes()).is_ok(), is_accepted, "{value}");
+    }
+}
+
+#[test]
+fn nothing_that_would_add_a_field_or_is_not_http_can_be_requested() {
+    let refused = |request: ClientRequest<'_>| request.encode(NONCE, &mut Vec::new()).err();
+    for word in ["", "a\r\nX: y", "a\n", "a b", "a\0", "a\u{85}"] {
+        let (host, target) =
+            (ClientRequest { host: word, ..client() }, ClientRequest { target: word, ..client() });
+        assert_eq!(refused(host), Some(InvalidField::RequestLine), "{word:?}");
+        assert_eq!(refused(target), Some(InvalidField::RequestLine), "{word:?}");
+        let fields: &[(&str, &str)] = &[("Host", word)];
+        assert_eq!(
+            refused(ClientRequest { fields, ..client() }),
+            Some(InvalidField::RequestLine),
+            "{word:?}"
+        );
+    }
+    for name in ["", "a b", "a:", "a\r\n", "\u{fc}"] {
+        let fields: &[(&str, &str)] = &[(name, "x")];
+        assert_eq!(refused(ClientRequest { fields, ..client() }), Some(InvalidField::Name(name.into())));
+        let subprotocols: &[&str] = &[name];
+        let expected = Some(InvalidField::Subprotocol(name.into()));
+        assert_eq!(refused(ClientRequest { subprotocols, ..client() }), expected);
+    }
+    for value in ["a\r\nX: y", "a\n", "\0", "\x7f"] {
+        let fields: &[(&str, &str)] = &[("X", value)];
+        assert_eq!(refused(ClientRequest { fields, ..client() }), Some(InvalidField::Value("X".into())));
+    }
+    for name in ["upgrade", "Sec-WebSocket-Key", "TRANSFER-ENCODING", "content-length", "Connection"] {
+        let fields: &[(&str, &str)] = &[(name, "x")];
+        assert_eq!(refused(ClientRequest { fields, ..client() }), Some(InvalidField::Reserved(name.into())));
+    }
+    for bits in [0, 7, 16, 40, 255] {
+        let deflate: &[Params] = &[Params { server_max_window_bits: Some(bits), ..Params::default() }];
+        assert_eq!(refused(ClientRequest { deflate, ..client() }), Some(InvalidField::WindowBits(bits)));
+    }
+    let fields: &[(&str, &str)] = &[("X-Name", "Zoë\tand others"), ("Cookie", "")];
+    assert_eq!(refused(ClientRequest { fields, ..client() }), None);
 }

@@ -1,9 +1,19 @@
-//! The opening handshake (RFC 6455 §4), of the server and of the client.
+//! The opening handshake (RFC 6455 §4): [`Accepting`] on the server and [`Connecting`] on the client.
+//!
+//! The rest serves servers that read heads on their own: they find the end of the head with
+//! [`HeadScan`](super::head::HeadScan), parse it with [`Request::parse`], [`check`] it, negotiate [`deflate`] and encode
+//! [`Accepted`], in this order.
 
+mod accepting;
 mod client;
+mod connecting;
+mod field;
 mod refused;
 
+pub use accepting::{Accepting, Answer, RejectReason, Rejected};
 pub use client::{ClientRequest, MAX_ANSWER, Opened, ResponseError};
+pub use connecting::Connecting;
+pub use field::InvalidField;
 pub use refused::Refused;
 
 use super::deflate::Params;
@@ -13,6 +23,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD as BASE64};
 use sha1::{Digest, Sha1};
+use std::fmt;
 
 /// Appended to a key before it is hashed (§1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -48,6 +59,7 @@ impl AcceptKey {
 
 /// Why a handshake is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The request breaks RFC 6455 §4.1 in the way named.
     Bad(&'static str),
@@ -74,6 +86,14 @@ impl Refusal {
         }
     }
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.response().line().trim_end_matches('.'))
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// What to upgrade to (RFC 9110 §15.5.22), and in which version (RFC 6455 §4.2.2).
 fn upgrade_required(why: &str) -> Response {
@@ -151,19 +171,33 @@ pub struct Accepted {
 impl Accepted {
     /// Writes the response, after which frames follow.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-        );
-        out.extend_from_slice(self.key.as_bytes());
-        if let Some(subprotocol) = self.subprotocol {
-            out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-            out.extend_from_slice(subprotocol.as_bytes());
-        }
-        if let Some(deflate) = self.deflate {
-            out.extend_from_slice(format!("\r\nSec-WebSocket-Extensions: {deflate}").as_bytes());
-        }
-        out.extend_from_slice(b"\r\n\r\n");
+        write_switching(&self.key, self.subprotocol, self.deflate.as_ref(), std::iter::empty(), out);
     }
+}
+
+/// Writes the response 101.
+fn write_switching<'f>(
+    key: &AcceptKey,
+    subprotocol: Option<&str>,
+    deflate: Option<&Params>,
+    fields: impl Iterator<Item = (&'f str, &'f str)>,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(key.as_bytes());
+    if let Some(subprotocol) = subprotocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(subprotocol.as_bytes());
+    }
+    if let Some(deflate) = deflate {
+        out.extend_from_slice(format!("\r\nSec-WebSocket-Extensions: {deflate}").as_bytes());
+    }
+    for (name, value) in fields {
+        out.extend_from_slice(format!("\r\n{name}: {value}").as_bytes());
+    }
+    out.extend_from_slice(b"\r\n\r\n");
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ const SHOWN: usize = 200;
 
 /// A refusal. The body follows the head and may have to be read separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refused {
     /// The status code.
     pub status: u16,

@@ -11,8 +11,10 @@ pub use request::Request;
 pub use response::{Body, Response};
 pub use scan::HeadScan;
 
-/// Limits on a request head; 0 turns one off.
-#[derive(Clone, Copy, Debug)]
+use std::fmt;
+
+/// Limits on a request head; 0 turns one off. By default 8 KiB, 16 KiB and 100 fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Of the request line, in bytes.
     pub request_line: usize,
@@ -22,8 +24,15 @@ pub struct Limits {
     pub fields: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { request_line: 8 << 10, head: 16 << 10, fields: 100 }
+    }
+}
+
 /// Why a head is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeadError {
     /// Not HTTP/1.x, or malformed in the way named.
     Malformed(&'static str),
@@ -52,3 +61,11 @@ impl HeadError {
         }
     }
 }
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.response().line().trim_end_matches('.'))
+    }
+}
+
+impl std::error::Error for HeadError {}

@@ -54,13 +54,15 @@ impl Response {
         }
     }
 
-    /// Writes the response; without the body where `head_only` (to a HEAD request).
+    /// Writes the response; without the body where `head_only` (to a HEAD request). A line break in the value of a field
+    /// is written as a space (RFC 9110 §5.5), so that no value can add a field.
     pub fn encode(&self, head_only: bool, keep_alive: bool, out: &mut Vec<u8>) {
         let reason = reason_phrase(self.status);
         out.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", self.status).as_bytes());
         let mut has_upgrade = false;
         for (name, value) in &self.fields {
             has_upgrade |= *name == "Upgrade";
+            let value = value.replace(['\r', '\n', '\0'], " ");
             out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         let length = match &self.body {
@@ -92,6 +94,7 @@ fn reason_phrase(status: u16) -> &'static str {
         304 => "Not Modified",
         308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",

@@ -59,6 +59,7 @@ fn content(event: Event<'_>) -> Option<Content> {
         Event::Pong(payload) => (Opcode::Pong, payload.into_owned()),
         Event::Close(None) => (Opcode::Close, Vec::new()),
         Event::Close(Some(close)) => (Opcode::Close, frame::close_payload(close.code, &close.reason)),
+        other => panic!("{other:?}"),
     })
 }
 

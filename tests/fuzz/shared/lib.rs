@@ -17,7 +17,7 @@ pub use compression::{compress_and_inflate, inflate_frugally, inflate_plainly};
 pub use cuts::Cuts;
 pub use frames::{Receiver, contents, receive_frugally, send};
 pub use negotiation::{agreement, answer_offers, read_answer};
-pub use opening::{LIMITS, shake_hands};
+pub use opening::{LIMITS, connect, read_response, shake_hands};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -6,6 +6,8 @@ use throng::ws::deflate::Params;
 use throng::ws::extensions::{self, Extension};
 use throng::ws::handshake::ClientRequest;
 
+use crate::connect;
+
 /// An agreement by a byte of an input, of which `0` to `5` stand for none, messages on their own and contexts kept, the
 /// latter three with a small window of the server.
 pub fn agreement(choice: u8) -> Option<Params> {
@@ -38,13 +40,12 @@ pub fn answer_offers(offers: &[u8]) {
 pub fn read_answer(offers: &[u8], answer: &[u8]) {
     let offers = extensions::parse(offers).unwrap_or_default();
     let deflate = offers.first().and_then(Params::of_offer);
-    let nonce = *b"the sample nonce";
-    let request =
-        ClientRequest { host: "throng", target: "/", nonce, subprotocols: &[], deflate, fields: &[] };
+    let mut request = ClientRequest::new("throng", "/");
+    request.deflate = deflate.as_slice();
     let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: ";
-    let head = [head, answer, b"\r\n\r\n"].concat();
-    if let Ok(Some(opened)) = request.check_response(&head)
+    let mut head = [head, answer, b"\r\n\r\n"].concat();
+    if let Ok(Some((_, opened))) = connect(&request).receive(&mut &mut head[..])
         && opened.head_len == head.len()
         && !answer.contains(&b'\n')
     {

@@ -2,13 +2,17 @@
 #![no_main]
 
 use throng::ws::{deflate::Params, handshake::ClientRequest};
-use throng_fuzz::Cuts;
+use throng_fuzz::{Cuts, connect, read_response};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let (nonce, subprotocols, deflate) =
-        (*b"the sample nonce", &["throng.v1", "chat"], Some(Params::default()));
-    let request = ClientRequest { host: "throng", target: "/", nonce, subprotocols, deflate, fields: &[] };
+    let mut request = ClientRequest::new("throng", "/");
+    request.subprotocols = &["throng.v1", "chat"];
+    let offers = [Params::default()];
+    request.deflate = &offers;
     let (cuts, bytes) = Cuts::split_from(input);
-    let cut = cuts.first_outcome(bytes, |come| request.check_response(come));
-    assert_eq!(cut, request.check_response(bytes));
+    let cut = read_response(&mut connect(&request), &cuts, bytes);
+    let mut whole = bytes.to_vec();
+    let whole =
+        connect(&request).receive(&mut &mut whole[..]).map(|outcome| outcome.map(|(_, opened)| opened));
+    assert_eq!(cut, whole);
 });

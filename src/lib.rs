@@ -42,6 +42,9 @@
 //! | [`logging`] | the log, written by a thread of its own | log, jiff | everything else |
 //! | [`config`], [`manual`], `main` | the command line and the environment: one checked [`Settings`](config::Settings) | all of them | |
 //!
+//! Cargo features, both on by default: `serve` (the server and the command) and `bench` (the load tester, with `serve`).
+//! Without them the crate is [`ws`], which needs five of the crates.
+//!
 //! A good order to read the source: [`ws::frame`], [`ws::protocol`], [`ws::deflate`], [`net`], `net/event_loop/`,
 //! [`net::outbound`], [`chat`], [`server`].
 //!
@@ -73,12 +76,20 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "serve")]
 pub mod chat;
+#[cfg(feature = "serve")]
 pub mod config;
+#[cfg(feature = "serve")]
 pub mod http;
+#[cfg(feature = "serve")]
 pub mod logging;
+#[cfg(feature = "serve")]
 pub mod manual;
+#[cfg(feature = "serve")]
 pub mod net;
+#[cfg(feature = "serve")]
 pub mod server;
+#[cfg(feature = "serve")]
 mod values;
 pub mod ws;

@@ -236,3 +236,89 @@ mod messages_of_a_read {
         });
     }
 }
+
+/// Echoes the messages of a read of 64 KiB that contains masked frames: receives and sends each.
+#[divan::bench_group]
+mod echo_of_a_read {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use throng::ws::{Codec, Config, Connection};
+
+    fn read(size: usize) -> (Vec<u8>, usize) {
+        let frame = masked(size);
+        let count = (64 << 10) / frame.len();
+        (frame.repeat(count), count)
+    }
+
+    #[divan::bench(args = [16, 125, 1024])]
+    fn throng(bencher: Bencher, size: usize) {
+        let (bytes, count) = read(size);
+        let (mut connection, mut codec) = (Connection::server(None, &Config::default()), Codec::new());
+        let mut output = Vec::with_capacity(2 * bytes.len());
+        bencher.counter(ItemsCount::new(count)).with_inputs(|| bytes.clone()).bench_local_refs(|bytes| {
+            let mut input = &mut bytes[..];
+            connection.swap_buffer(&mut output);
+            while let Ok(Some(Event::Message(message))) = connection.receive(&mut input, &mut codec) {
+                connection.send(&message, &mut codec).expect("it is open");
+            }
+            assert!(black_box(connection.output()).len() >= count * size);
+            connection.wrote(connection.output().len());
+            connection.swap_buffer(&mut output);
+        });
+    }
+
+    /// A stream that has received `received` and ignores what is written.
+    struct Stream {
+        received: Cursor<Vec<u8>>,
+    }
+
+    impl Read for Stream {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.received.read(buffer)
+        }
+    }
+
+    impl Write for Stream {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(black_box(bytes).len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[divan::bench(args = [16, 125, 1024])]
+    fn tungstenite(bencher: Bencher, size: usize) {
+        let (bytes, count) = read(size);
+        bencher.counter(ItemsCount::new(count)).with_inputs(|| bytes.clone()).bench_local_values(|bytes| {
+            let stream = Stream { received: Cursor::new(bytes) };
+            let role = tungstenite::protocol::Role::Server;
+            let mut socket = tungstenite::WebSocket::from_raw_socket(stream, role, None);
+            for _ in 0..count {
+                let message = socket.read().expect("a message");
+                socket.write(message).expect("it is open");
+            }
+            socket.flush().expect("it is open");
+        });
+    }
+
+    #[divan::bench(args = [16, 125, 1024])]
+    fn fastwebsockets(bencher: Bencher, size: usize) {
+        let (bytes, count) = read(size);
+        bencher.counter(ItemsCount::new(count)).with_inputs(|| bytes.clone()).bench_local_values(|bytes| {
+            let stream = tokio::io::join(Cursor::new(bytes), tokio::io::sink());
+            let echo = async {
+                let role = fastwebsockets::Role::Server;
+                let mut socket = fastwebsockets::WebSocket::after_handshake(stream, role);
+                for _ in 0..count {
+                    let frame = socket.read_frame().await.expect("a message");
+                    socket.write_frame(frame).await.expect("it is open");
+                }
+            };
+            assert!(pin!(echo).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        });
+    }
+}

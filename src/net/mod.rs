@@ -13,6 +13,7 @@
 mod endpoint;
 mod event_loop;
 mod fanout;
+mod inbox;
 mod listener;
 #[cfg(feature = "measure")]
 pub mod measure;
@@ -27,6 +28,7 @@ mod turns;
 
 pub use endpoint::Endpoint;
 pub use event_loop::{EventLoop, Exit};
+pub use inbox::{Inbox, Post, Wake, inbox};
 pub use outbound::Outbound;
 pub use shed::Cause;
 pub use system::{Mio, Readiness, Ready, Socket, System};
@@ -126,6 +128,11 @@ pub trait App<T: Socket> {
     fn on_close(&mut self, conn: ConnId, session: Self::Session, out: &mut Outbound<T>);
     /// Returns the time at which [`App::on_due`] is to be called.
     fn due(&self) -> Option<Instant>;
+    /// Called after another thread has woken the loop, by a [`Post`] of an [`Inbox`] of the application. Returns true if it
+    /// is to be called again after sockets were polled, because there is more than is to be done at once.
+    fn on_wake(&mut self, _out: &mut Outbound<T>) -> bool {
+        false
+    }
     /// Called when the time returned by [`App::due`] is reached.
     fn on_due(&mut self, out: &mut Outbound<T>);
 }

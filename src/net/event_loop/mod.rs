@@ -49,6 +49,8 @@ pub struct EventLoop<A: App<S::Socket>, S: System> {
     /// What the connection being read may still have handled in this tick, in bytes.
     budget: usize,
     turns: Turns,
+    /// Another thread has woken the loop, and the application has not done all of what that was for.
+    is_woken: bool,
     timers: Timers,
     per_address: PerAddress,
     /// Connections for which there is no place and which have not ended.
@@ -72,6 +74,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             inflater: Inflater::default(),
             budget: 0,
             turns: Turns::default(),
+            is_woken: false,
             timers: Timers::new(&limits, now),
             per_address: PerAddress::new(limits.max_per_address),
             refused: 0,
@@ -110,6 +113,10 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             }
         }
         self.take_turns();
+        if self.is_woken {
+            self.is_woken = self.app.on_wake(&mut self.outbound);
+            self.stop_closed();
+        }
         match polled {
             Ok(is_full) => {
                 self.lateness.polled(&Polled { before, events: ready.len(), is_full }, self.sockets());
@@ -135,7 +142,8 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         let is_full = self.handshakes_full_until();
         let accepts = is_full.is_none() && self.listeners.iter().any(Listener::may_accept);
         let is_to_be_told = self.outbound.has_ended() || self.outbound.has_caught_up();
-        if accepts || is_to_be_told || self.outbound.is_flushing() || !self.turns.is_empty() {
+        if accepts || is_to_be_told || self.is_woken || self.outbound.is_flushing() || !self.turns.is_empty()
+        {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -174,6 +182,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
     fn dispatch(&mut self, ready: Ready) -> Option<Exit> {
         match ready {
             Ready::Signal => return self.on_signals(),
+            Ready::Woken => self.is_woken = true,
             Ready::Listener(index) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
                     listener.is_ready = true;

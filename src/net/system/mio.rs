@@ -2,13 +2,15 @@
 
 use super::{Readiness, Ready, Socket, System};
 use crate::net::endpoint::{self, Endpoint};
+use crate::net::inbox::Wake;
 use crate::net::signals;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Readiness events taken in one poll; doubled while a poll fills them.
@@ -18,14 +20,16 @@ const MAX_EVENTS: usize = 16 * EVENTS;
 /// A connection's token is a `u64`.
 const _: () = assert!(usize::BITS == 64, "tokens need 64 bits");
 const SIGNALS: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
 /// The token of the first listener; the others count down from it.
-const LISTENER: usize = usize::MAX - 1;
+const LISTENER: usize = usize::MAX - 2;
 
 /// The sockets, signals and clock of the operating system.
 pub struct Mio {
     poll: Poll,
     events: Events,
     signals: Signals,
+    waker: Arc<Waker>,
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     /// Kept back, so that when no descriptor is left a peer can still be refused with an answer.
@@ -45,7 +49,18 @@ impl Mio {
             listeners.push(listener);
         }
         let events = Events::with_capacity(EVENTS);
-        Ok(Mio { poll, events, signals, listeners, addresses, spare: open_spare() })
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Mio { poll, events, signals, waker, listeners, addresses, spare: open_spare() })
+    }
+
+    /// Returns a function by which other threads wake the loop.
+    pub fn wake(&self) -> Wake {
+        let waker = Arc::clone(&self.waker);
+        Arc::new(move || {
+            if let Err(error) = waker.wake() {
+                log::error!("cannot wake the event loop: {error}");
+            }
+        })
     }
 }
 
@@ -61,6 +76,7 @@ impl System for Mio {
         let before = ready.len();
         ready.extend(self.events.iter().map(|event| match event.token() {
             SIGNALS => Ready::Signal,
+            WAKER => Ready::Woken,
             Token(token) if token > LISTENER - self.addresses.len() => Ready::Listener(LISTENER - token),
             Token(token) => Ready::Socket(Readiness {
                 token: token as u64,

@@ -49,6 +49,8 @@ pub trait System {
 pub enum Ready {
     /// A signal has arrived.
     Signal,
+    /// Another thread has woken the loop.
+    Woken,
     /// Connections may wait at the listener of this index.
     Listener(usize),
     /// A socket has become ready.

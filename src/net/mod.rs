@@ -4,8 +4,19 @@
 //! yet) and an output half, the sink in [`outbound`] (bytes to be sent). A handler for the input of one
 //! connection can therefore write to the output of any connection.
 //!
-//! One iteration of the loop, a tick, runs these steps: poll, read and handle input, expire timers, remove
-//! ended connections, accept new ones, report connections that have caught up, flush, log.
+//! One iteration of the loop, a tick, runs these steps: poll, give turns to connections with input, wake the application
+//! if another thread asked for it, expire timers, free memory, remove ended connections, accept new ones, report
+//! connections that have caught up, flush, log.
+//!
+//! | what | decides | knows nothing of |
+//! |---|---|---|
+//! | [`System`] | when sockets are ready and what time it is; simulated in tests | connections |
+//! | `turns` | whose input is handled next, and when a tick ends | sockets |
+//! | `fanout` | which bytes of its groups a member has not received, and which group is written to next | sockets |
+//! | `memory` | how much is kept for all peers | connections |
+//! | [`inbox()`] | what other threads hand to the loop | sockets |
+//! | [`outbound`] | the order of what is sent to a connection, and what becomes of slow readers | input |
+//!
 //! Removing comes before accepting, so that freed places can be reused at once. Handlers only enqueue output.
 //! Slots are freed only when ended connections are removed, and a [`ConnId`] carries a generation, so a stale
 //! event or a late timer never affects the next connection in the same slot.

@@ -84,6 +84,13 @@ pub fn valid_run(arguments: &[&str]) -> Run {
     first_valid(|| run(arguments), |run| run.report["is_valid"] == true)
 }
 
+/// Returns the first search that did not end because the machine was too busy.
+pub fn valid_search(search: impl Fn() -> Run) -> Run {
+    let is_limited =
+        |run: &Run| run.at("search.ended").as_str().unwrap().contains("the load tester was the limit");
+    first_valid(search, |run| !is_limited(run))
+}
+
 fn first_valid(run: impl Fn() -> Run, is_valid: impl Fn(&Run) -> bool) -> Run {
     let deadline = Instant::now() + VALID_TIMEOUT;
     loop {
@@ -174,9 +181,8 @@ impl Run {
             Some("SIGINT") => 130,
             Some("SIGTERM") => 143,
             Some(other) => panic!("interrupted by {other}: {self}"),
-            None if found_nothing => 1,
             None if !is_valid && !allows_invalid => 4,
-            None if unmet => 1,
+            None if found_nothing || unmet => 1,
             None => 0,
         };
         let could_not_write = self.status == Some(5);

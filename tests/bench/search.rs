@@ -3,7 +3,7 @@
 use super::SERVER_PROCESS;
 use super::misbehaving::process::{Fate, Process};
 use super::misbehaving::{Act, Incoming, Kind, Script, Server, connections, content, speech};
-use super::run::{Run, command, run, scratch};
+use super::run::{Run, command, run, scratch, valid_search};
 use super::support;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const FIRST: u64 = 20;
 
 fn broadcast(server: &Server) -> Run {
     let order = ["-c", "10", "--senders", "1", "--threads", "1", "--connect-concurrency", "1"];
-    run(&[&["broadcast", &server.url()], &order[..], &SEARCH].concat())
+    valid_search(|| run(&[&["broadcast", &server.url()], &order[..], &SEARCH].concat()))
 }
 
 fn load(step: &Value) -> f64 {
@@ -108,7 +108,7 @@ fn a_given_condition_replaces_the_default_of_its_figure_only() {
     let plan = ["-c", "10", "--senders", "1", "-d", "500ms", "--warmup", "0", "--rate", "100"];
     let conditions = ["--find-max=loss<=100%,duplicated<1M", "--drain-timeout", "1s"];
     let server = content::corrupts_from(Kind::Room, FIRST);
-    let run = run(&[&["broadcast", &server.url()], &plan[..], &conditions].concat());
+    let run = valid_search(|| run(&[&["broadcast", &server.url()], &plan[..], &conditions].concat()));
     assert_limit(&run, 40.0, 42.0, &["damaged"]);
     let conditions =
         run.at("search.conditions").as_array().unwrap().iter().map(|text| text.as_str().unwrap());
@@ -121,7 +121,7 @@ fn a_given_condition_replaces_the_default_of_its_figure_only() {
 fn a_load_that_was_not_sent_does_not_hold() {
     // Ten connections of five messages each send 50 in half a second, whatever was planned.
     let server = connections::closes_each_after(Kind::Echo, 5, 1001, "");
-    let run = run(&[&["echo", &server.url(), "-c", "10"], &SEARCH[..]].concat());
+    let run = valid_search(|| run(&[&["echo", &server.url(), "-c", "10"], &SEARCH[..]].concat()));
     for step in run.steps().iter().filter(|step| step["holds"] == true) {
         assert!(load(step) < 102.0, "{run}");
     }
@@ -131,10 +131,10 @@ fn a_load_that_was_not_sent_does_not_hold() {
 #[test]
 fn a_search_ends_with_its_results_if_the_server_dies() {
     // 50 messages of the first load, 100 of the second, and some of the third.
-    let mut server = Process::start(SERVER_PROCESS, Kind::Echo, Fate::DiesAfter(160));
-    let pid = server.pid();
-    let run = run(&[&["echo", server.url(), "-c", "10", "--server-pid", &pid], &SEARCH[..]].concat());
-    server.wait();
+    let run = valid_search(|| {
+        let server = Process::start(SERVER_PROCESS, Kind::Echo, Fate::DiesAfter(160));
+        run(&[&["echo", server.url(), "-c", "10", "--server-pid", &server.pid()], &SEARCH[..]].concat())
+    });
     let steps = run.steps();
     assert!(steps.len() >= 2, "{run}");
     assert!(steps.last().and_then(why).is_some(), "the step in which it died: {run}");

@@ -33,8 +33,12 @@ pub struct Settings {
     pub hosts: Vec<AllowedHost>,
     /// Origins whose pages may connect, besides the server's own.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Whether `/echo` is served.
+    pub echo: bool,
     /// Appended to each text that is echoed.
     pub echo_suffix: String,
+    /// The formats in which chat is served.
+    pub formats: Vec<Format>,
     /// Whether messages are compressed for those who offer to inflate them.
     pub deflate: bool,
     /// Memory for the contexts that clients may keep from one compressed message to the next, in bytes.
@@ -71,6 +75,9 @@ enum Purpose {
     Echo,
     /// A member of chat.
     Chat,
+    /// A client whose format is not served, which is closed as soon as it is open: a browser keeps the status of a
+    /// refused handshake to itself.
+    Unserved,
 }
 
 /// The parameters of a request for a chat connection.
@@ -144,6 +151,9 @@ impl Server {
         let deflate = deflate.filter(|_| self.settings.deflate);
         let keeps_context = deflate.is_some_and(|agreed| !agreed.client_no_context_takeover);
         let Route::Chat { room, default } = route else {
+            if !self.settings.echo {
+                return Err(Response::text(404, "This server does not echo; its --echo is off."));
+            }
             let accepted = Accepted { key, subprotocol: None, deflate };
             return Ok(Answer::Upgrade {
                 accepted,
@@ -158,8 +168,26 @@ impl Server {
             Format::Json | Format::Lines | Format::Html => self.settings.max_message,
         };
         let accepted = Accepted { key, subprotocol, deflate };
-        let session = Session { purpose: Purpose::Chat, wish: Some(Box::new(wish)), keeps_context };
+        let purpose = match self.serves(wish.format) {
+            true => Purpose::Chat,
+            false if wish.format == Format::Json => Purpose::Unserved,
+            false => return Err(Response::text(404, self.unserved(wish.format))),
+        };
+        let session = Session { purpose, wish: Some(Box::new(wish)), keeps_context };
         Ok(Answer::Upgrade { accepted, max_message, session })
+    }
+
+    fn serves(&self, format: Format) -> bool {
+        self.settings.formats.contains(&format)
+    }
+
+    fn unserved(&self, format: Format) -> String {
+        let served: Vec<&str> = self.settings.formats.iter().map(|format| format.name()).collect();
+        format!(
+            "This server does not serve the format {}; its --formats are {}.",
+            format.name(),
+            served.join(",")
+        )
     }
 
     fn dated(&self, response: Response) -> Response {
@@ -300,6 +328,9 @@ impl<T: Socket> App<T> for Server {
     fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound<T>) {
         self.contexts += usize::from(session.keeps_context);
         let Some(wish) = session.wish.take() else { return };
+        if let Purpose::Unserved = session.purpose {
+            return out.close(conn, CloseCode::POLICY, &self.unserved(wish.format));
+        }
         let entry = Entry {
             room: &wish.room,
             format: wish.format,
@@ -335,6 +366,7 @@ impl<T: Socket> App<T> for Server {
                 }
                 message => out.send(conn, message.opcode(), message.payload()),
             },
+            Purpose::Unserved => {}
         }
     }
 

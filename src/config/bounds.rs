@@ -1,8 +1,7 @@
 //! Parsers of values within bounds, so that no value overflows, nor keeps the server busy by itself.
 
-use crate::logging::Format;
 use crate::net::Slow;
-use crate::values;
+use crate::{chat, logging, values};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,12 +92,16 @@ pub(super) fn slow(text: &str) -> Result<Slow, String> {
     }
 }
 
-pub(super) fn log_format(text: &str) -> Result<Format, String> {
+pub(super) fn log_format(text: &str) -> Result<logging::Format, String> {
     match text {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
+        "text" => Ok(logging::Format::Text),
+        "json" => Ok(logging::Format::Json),
         _ => Err("write text or json".to_owned()),
     }
+}
+
+pub(super) fn chat_format(text: &str) -> Result<chat::Format, String> {
+    chat::Format::parse(text).ok_or_else(|| "write json, lines, html or raw".to_owned())
 }
 
 pub(super) fn verbosity(text: &str) -> Result<u8, String> {

@@ -3,15 +3,15 @@
 //! This is one list, and so one file. Each is read in [`super::Settings::load`]. The help says what 0 means where it is not that a limit is off.
 
 use super::bounds::{
-    LARGEST_HEAD, LARGEST_MESSAGE, MIB, TIB, any_text, count, log_format, on_or_off, page_directory, pause,
-    policy, positive, size, size_or_most, slow, time, timeout, verbosity,
+    LARGEST_HEAD, LARGEST_MESSAGE, MIB, TIB, any_text, chat_format, count, log_format, on_or_off,
+    page_directory, pause, policy, positive, size, size_or_most, slow, time, timeout, verbosity,
 };
 use super::listen::endpoint;
 use super::setting::{Describe, Form, Setting};
-use crate::logging::Format;
 use crate::net::{Endpoint, Slow};
 use crate::server::{AllowedHost, AllowedOrigin};
 use crate::ws::deflate::INFLATER_SIZE;
+use crate::{chat, logging};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +27,9 @@ pub(super) const GROUPS: &[(&str, &[&dyn Describe])] = &[
             &ALLOW_ORIGIN,
             &STATIC_DIR,
             &CSP,
+            &ECHO,
             &ECHO_SUFFIX,
+            &FORMATS,
             &DEFLATE,
             &DEFLATE_CONTEXTS,
             &SHUTDOWN_TIMEOUT,
@@ -117,7 +119,7 @@ pub(super) const ALLOW_ORIGIN: Setting<AllowedOrigin> = Setting {
            only), null, or * for all; may be repeated",
 };
 
-pub(super) const LOG_FORMAT: Setting<Format> = Setting {
+pub(super) const LOG_FORMAT: Setting<logging::Format> = Setting {
     name: "log-format",
     value: "text|json",
     default: "text",
@@ -142,6 +144,24 @@ pub(super) const CSP: Setting<String> = Setting {
     form: Form::Text,
     parse: policy,
     help: "Content-Security-Policy to send with the files of --static-dir; '' sends none",
+};
+
+pub(super) const ECHO: Setting<bool> = Setting {
+    name: "echo",
+    value: "on|off",
+    default: "on",
+    form: Form::One,
+    parse: on_or_off,
+    help: "Serve /echo, which sends each message back; off: requests for it get status 404",
+};
+
+pub(super) const FORMATS: Setting<chat::Format> = Setting {
+    name: "formats",
+    value: "FORMAT",
+    default: "json,lines,html,raw",
+    form: Form::List,
+    parse: chat_format,
+    help: "Serve chat in these formats only; may be repeated",
 };
 
 pub(super) const ECHO_SUFFIX: Setting<String> = Setting {
@@ -320,10 +340,11 @@ pub(super) const MAX_MESSAGE: Setting<usize> = Setting {
 pub(super) const MAX_ECHO_MESSAGE: Setting<usize> = Setting {
     name: "max-echo-message",
     value: "BYTES",
-    default: "16MiB",
+    default: "64KiB",
     form: Form::One,
     parse: size_or_most::<1, LARGEST_MESSAGE>,
-    help: "Largest message that is echoed or relayed in format raw; 0: 256MiB, the greatest value",
+    help: "Largest message that is echoed or relayed in format raw; 0: 256MiB, the greatest value; follows --max-message if \
+           only that is given",
 };
 
 pub(super) const MESSAGE_TIMEOUT: Setting<Duration> = Setting {

@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::fault::Fault;
 use super::flags::{self as all, GROUPS, VERBOSE};
 use super::setting::variable;
-use super::values::Values;
+use super::values::{Value, Values};
 use crate::net::{self, Endpoint};
 use crate::ws::head;
 use crate::{chat, logging, server};
@@ -63,7 +63,7 @@ impl Settings {
         let mut max_message = values.read(&all::MAX_MESSAGE);
         let mut max_text = values.read(&all::MAX_TEXT);
         values.order(&mut max_text, &mut max_message, ROOM_AROUND_TEXT);
-        let server = server_settings(&mut values, max_message.value);
+        let server = server_settings(&mut values, &max_message);
         let net = net_limits(&mut values, server.deflate);
         let chat = chat_settings(&mut values, max_message.value, max_text.value);
         let Values { faults, notes, .. } = values;
@@ -88,7 +88,20 @@ impl Settings {
     }
 }
 
-fn server_settings(values: &mut Values<'_>, max_message: usize) -> server::Settings {
+fn server_settings(values: &mut Values<'_>, max_message: &Value<usize>) -> server::Settings {
+    let echo = values.read(&all::ECHO);
+    let echo_suffix = values.find(&all::ECHO_SUFFIX);
+    let formats = values.list(&all::FORMATS);
+    let mut max_echo_message = values.read(&all::MAX_ECHO_MESSAGE);
+    max_echo_message.follow(max_message);
+    if !echo.value {
+        if let Some(suffix) = &echo_suffix {
+            values.note_unused(suffix, &echo);
+        }
+        if !formats.contains(&chat::Format::Raw) {
+            values.note_unused(&max_echo_message, &echo);
+        }
+    }
     let deflate = values.read(&all::DEFLATE);
     let deflate_contexts = values.read(&all::DEFLATE_CONTEXTS);
     if !deflate.value {
@@ -97,11 +110,13 @@ fn server_settings(values: &mut Values<'_>, max_message: usize) -> server::Setti
     server::Settings {
         hosts: values.list(&all::HOST),
         allowed_origins: values.list(&all::ALLOW_ORIGIN),
-        echo_suffix: values.find(&all::ECHO_SUFFIX).map_or_else(String::new, |suffix| suffix.value),
+        echo: echo.value,
+        echo_suffix: echo_suffix.map_or_else(String::new, |suffix| suffix.value),
+        formats,
         deflate: deflate.value,
         deflate_contexts: deflate_contexts.value,
-        max_message,
-        max_echo_message: values.take(&all::MAX_ECHO_MESSAGE),
+        max_message: max_message.value,
+        max_echo_message: max_echo_message.value,
     }
 }
 

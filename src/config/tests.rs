@@ -187,6 +187,8 @@ fn a_setting_that_does_nothing_is_noted() {
     for (arguments, named) in [
         (&["--rate", "0", "--burst", "5"][..], "--burst 5 has no effect with --rate 0"),
         (&["--deflate", "off", "--deflate-contexts", "1MiB"], "--deflate off"),
+        (&["--echo", "off", "--echo-suffix", "!"], "--echo off"),
+        (&["--echo", "off", "--formats", "json", "--max-echo-message", "1MiB"], "--echo off"),
         (&["--pause-above", "0", "--resume-below", "1"], "--pause-above 0"),
         (&["--high-water", "0", "--high-water-timeout", "1s"], "--high-water 0"),
         (&["--ping-after", "0", "--pong-timeout", "1s"], "--ping-after 0"),

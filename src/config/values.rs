@@ -27,6 +27,16 @@ impl<T> Value<T> {
     fn is_default(&self) -> bool {
         self.written.source == Source::Default
     }
+
+    /// Takes the value of `leader`, unless one was given.
+    pub fn follow(&mut self, leader: &Value<T>)
+    where
+        T: Copy,
+    {
+        if self.is_default() {
+            self.value = leader.value;
+        }
+    }
 }
 
 impl<'a> Values<'a> {

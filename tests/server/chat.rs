@@ -385,6 +385,27 @@ fn a_format_or_room_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn formats_that_are_switched_off_are_refused_and_json_is_closed_so_that_a_browser_learns_why() {
+    let server = Server::start(&["--formats", "lines,html"]);
+    for target in ["/chat?format=raw", "/chat/den?format=raw"] {
+        let reply = server.send(handshake(target)).reply();
+        reply.assert_refusal(404);
+        assert!(reply.text().contains("--formats are lines,html"), "{}", reply.text());
+    }
+    let (code, reason) = server.ws("/chat").closed_with();
+    assert_eq!(
+        (code, &*reason),
+        (1008, "This server does not serve the format json; its --formats are lines,html.")
+    );
+    let mut ann = server.ws("/chat?format=lines&name=ann");
+    ann.say("hello");
+    assert_eq!(ann.text(), "Welcome ann !");
+    assert!(ann.text().ends_with("ann say: hello"));
+    assert!(server.ws("/chat?format=html").text().contains("hello"));
+    server.assert_well();
+}
+
+#[test]
 fn binary_is_closed_with_1003_where_text_is_needed() {
     let server = Server::start(&[]);
     for format in ["json", "lines", "html"] {

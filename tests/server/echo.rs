@@ -12,7 +12,7 @@ use tungstenite::Message;
 
 #[test]
 fn each_message_comes_back_with_its_type_and_content_in_every_length() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--max-echo-message", "200000"]);
     let mut client = server.ws("/echo");
     let mut raw = server.open("/chatsocket");
     for len in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
@@ -54,16 +54,25 @@ fn a_message_may_be_as_long_as_its_limit_whole_and_in_fragments() {
 }
 
 #[test]
-fn without_flags_the_limit_is_16_mib() {
-    let server = Server::start(&[]);
-    let mut raw = server.open("/echo");
-    raw.send(header(FIN | BINARY, (16 << 20) + 1));
-    assert_eq!(raw.frame().close().0, 1009);
-    let mut raw = server.open("/echo");
-    let whole = frame(FIN | BINARY, &vec![5; 16 << 20]);
-    raw.send(whole);
-    let back = raw.frame();
-    assert!(back.payload.len() == 16 << 20 && back.payload.iter().all(|&byte| byte == 5));
+fn the_limit_is_that_of_chat_unless_it_has_a_value_of_its_own() {
+    let table: [(&[&str], usize); 4] = [
+        (&[], 64 << 10),
+        (&["--max-message", "100KiB"], 100 << 10),
+        (&["--max-message", "100KiB", "--max-echo-message", "1000"], 1000),
+        (&["--max-echo-message", "16MiB"], 16 << 20),
+    ];
+    for (flags, limit) in table {
+        let server = Server::start(flags);
+        for path in ["/echo", "/chat/den?format=raw"] {
+            let mut raw = server.open(path);
+            raw.send(header(FIN | BINARY, limit as u64 + 1));
+            assert_eq!(raw.frame().close().0, 1009, "{flags:?}");
+            let mut raw = server.open(path);
+            raw.send(frame(FIN | BINARY, &vec![5; limit]));
+            let back = raw.frame();
+            assert!(back.payload.len() == limit && back.payload.iter().all(|&byte| byte == 5), "{flags:?}");
+        }
+    }
     // 0 turns it off; the queue's limit does not hold for what the peer itself sent and reads.
     let unlimited = Server::start(&["--max-echo-message", "0"]);
     let mut raw = unlimited.open("/echo");
@@ -72,8 +81,19 @@ fn without_flags_the_limit_is_16_mib() {
 }
 
 #[test]
+fn echo_that_is_switched_off_is_not_found() {
+    let server = Server::start(&["--echo", "off"]);
+    for path in ["/echo", "/chatsocket"] {
+        let reply = server.send(handshake(path)).reply();
+        reply.assert_refusal(404);
+        assert!(reply.text().contains("--echo"), "{}", reply.text());
+    }
+    server.open("/chat?format=raw");
+}
+
+#[test]
 fn memory_follows_received_bytes_and_not_declared_lengths() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--max-echo-message", "16MiB"]);
     let before = server.resident_kib();
     let mut unfinished: Vec<Raw> = (0..200).map(|_| server.open("/echo")).collect();
     for raw in &mut unfinished {
@@ -349,7 +369,7 @@ fn a_peer_that_does_not_read_its_echo_is_paused_and_loses_nothing() {
 
 #[test]
 fn a_peer_that_has_shut_down_writing_still_receives_its_echo() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--max-echo-message", "1MiB"]);
     let large = "x".repeat(1 << 20);
     for said in ["short", &large] {
         let mut raw = server.open("/echo");
@@ -436,11 +456,11 @@ fn a_completed_fragmented_message_does_not_time_out_later() {
         ["--message-timeout", "500ms", "--ping-after", "0", "--pause-above", "1KiB", "--resume-below", "0"];
     let server = Server::start(&flags);
     let mut raw = server.open("/echo");
-    let message = frame(FIN | BINARY, &[b'x'; 100_000]);
-    raw.send(&message[..50_000]);
+    let message = frame(FIN | BINARY, &[b'x'; 60_000]);
+    raw.send(&message[..30_000]);
     thread::sleep(Duration::from_millis(100));
-    raw.send(&message[50_000..]);
-    assert_eq!(raw.frame().payload.len(), 100_000);
+    raw.send(&message[30_000..]);
+    assert_eq!(raw.frame().payload.len(), 60_000);
     thread::sleep(Duration::from_secs(1));
     raw.send(text("still there?"));
     assert_eq!(raw.frame().text(), "still there?");

@@ -41,6 +41,7 @@ const SETTINGS: &[(&str, Kind)] = &[
     ("allow-origin", Choice(&["*", "null", "https://*.example.com", "https://a.test,https://b.test"])),
     ("host", Choice(&["throng.test", "elsewhere.test", "*.test, throng.test"])),
     ("static-dir", Choice(&[concat!(env!("CARGO_MANIFEST_DIR"), "/static")])),
+    ("formats", Choice(&["json,lines,html,raw", "raw, json", "html json"])),
     ("echo-suffix", Choice(&["!", " and again"])),
     ("deflate", Choice(&["on", "off"])),
     ("deflate-contexts", Size(48 * KIB, TIB)),

@@ -16,7 +16,8 @@ const PIECES: usize = 24;
 fn patient(flags: &[&str]) -> Server {
     let off =
         ["--max-queue", "--high-water", "--stall-timeout", "--pause-above", "--max-message", "--max-text"];
-    let mut all = vec!["-v", "--close-timeout", "1m", "--shutdown-timeout", "1m"];
+    let mut all =
+        vec!["-v", "--close-timeout", "1m", "--shutdown-timeout", "1m", "--max-echo-message", "16MiB"];
     all.extend(off.iter().flat_map(|limit| [limit, "0"]));
     Server::start(&[&all, flags].concat())
 }

@@ -126,7 +126,7 @@ fn after_a_pause_every_request_that_has_arrived_is_answered() {
 #[test]
 fn a_message_that_could_not_be_sent_during_a_pause_has_its_time_after_it() {
     const LEN: usize = 12 << 20;
-    let server = Server::start(&["--message-timeout", "3s"]);
+    let server = Server::start(&["--message-timeout", "3s", "--max-echo-message", "13MiB"]);
     let mut raw = server.open("/echo");
     // Its beginning has been read when the ping between two fragments is answered.
     raw.send([frame(BINARY, b"begun"), frame(FIN | PING, b"read?")].concat());

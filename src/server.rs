@@ -6,13 +6,13 @@ mod origin;
 pub use host::AllowedHost;
 pub use origin::AllowedOrigin;
 
-use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId};
+use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId, Run};
 use crate::http::{Site, decoded, is_healthz};
 use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound, Socket};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
 use crate::ws::head::{Request, Response};
-use crate::ws::{CloseCode, Message, Opcode};
+use crate::ws::{CloseCode, Encoder, Form, Message, Opcode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use std::borrow::Cow;
@@ -392,6 +392,8 @@ impl<T: Socket> App<T> for Server {
     }
 }
 
+const _: () = assert!(Form::ALL.len() == Run::ENCODINGS, "a run keeps an encoding for each form");
+
 /// Chat's output as frames. A client is named as its connection is, and a channel as its group.
 struct Frames<'a, T>(&'a mut Outbound<T>);
 
@@ -399,6 +401,32 @@ impl<T: Socket> Outbox for Frames<'_, T> {
     fn send(&mut self, to: ClientId, payload: Payload<'_>) {
         let (opcode, bytes) = frame(payload);
         self.0.send(conn(to), opcode, bytes);
+    }
+
+    fn send_around(&mut self, to: ClientId, before: &str, runs: &mut [Run], after: &str) {
+        self.0.send_frames(conn(to), |encoder, form, out| {
+            let mut parts = Vec::new();
+            encoder.encode_part(form, before.as_bytes(), &mut parts);
+            for (index, run) in runs.iter_mut().enumerate() {
+                if index > 0 {
+                    encoder.encode_part(form, b",", &mut parts);
+                }
+                parts.extend_from_slice(match form {
+                    Form::Plain => run.text().as_bytes(),
+                    _ => run.encoding(form as usize, |run, out| encoder.encode_part(form, run.text().as_bytes(), out)),
+                });
+            }
+            encoder.encode_part(form, after.as_bytes(), &mut parts);
+            Encoder::join(form, Opcode::Text, &parts, out);
+        });
+    }
+
+    fn send_each(&mut self, to: ClientId, run: &mut Run) {
+        self.0.send_frames(conn(to), |encoder, form, out| {
+            out.extend_from_slice(run.encoding(form as usize, |run, out| {
+                run.messages().for_each(|text| encoder.encode(form, Opcode::Text, text.as_bytes(), out));
+            }));
+        });
     }
 
     fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>) {

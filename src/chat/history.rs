@@ -73,6 +73,11 @@ impl History {
         self.entries.front().map(|entry| entry.said)
     }
 
+    /// The offset of the oldest message held.
+    pub fn first_offset(&self) -> Option<u64> {
+        self.entries.front().map(|entry| entry.offset)
+    }
+
     /// Remembers the room's newest message, and forgets old ones to hold at most so many messages and bytes.
     pub fn keep(
         &mut self,
@@ -118,6 +123,12 @@ impl History {
     pub fn since<'a>(&'a self, offset: u64, room: &'a str) -> impl DoubleEndedIterator<Item = Message<'a>> {
         let first = self.entries.partition_point(|entry| entry.offset <= offset);
         self.entries.range(first..).map(move |entry| entry.message(room))
+    }
+
+    /// The offsets of the messages held after `offset` and the bytes that each takes in a replay, oldest first.
+    pub fn sizes(&self, offset: u64, measure: Measure) -> impl Iterator<Item = (u64, usize)> {
+        let first = self.entries.partition_point(|entry| entry.offset <= offset);
+        self.entries.range(first..).map(move |entry| (entry.offset, entry.measured(measure)))
     }
 
     /// The newest messages after `offset` that take at most so many bytes.

@@ -10,7 +10,6 @@ use super::{
     name,
     refusal::Refusal,
     request::MAX_ID,
-    room::Room,
     settings::Settings,
     size::Size,
     token::{Epoch, Uid},
@@ -37,7 +36,8 @@ pub(super) enum Event<'a> {
         /// All of them, in a room that announces each join and leave.
         #[serde(skip_serializing_if = "Option::is_none")]
         members: Option<Members<'a>>,
-        history: Replay<'a>,
+        /// Written by the caller.
+        history: [(); 0],
         /// The room holds older messages, for which the frame had no place.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         more: bool,
@@ -165,18 +165,6 @@ impl Serialize for Members<'_> {
     }
 }
 
-/// The part of a room's history that follows an offset.
-pub(super) struct Replay<'a> {
-    pub room: &'a Room,
-    pub since: u64,
-}
-
-impl Serialize for Replay<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.room.history.since(self.since, &self.room.name).map(Event::Message))
-    }
-}
-
 impl<'a> Event<'a> {
     pub fn error(refusal: &'a Refusal, id: Option<&'a str>) -> Event<'a> {
         Event::Error {
@@ -190,13 +178,22 @@ impl<'a> Event<'a> {
 
     /// Replaces what is in `out` by the event.
     pub fn write(&self, out: &mut String) {
-        // serde_json writes bytes. Checking them once, at the end, is twice as fast as checking piece by piece.
-        let mut bytes = mem::take(out).into_bytes();
-        bytes.clear();
-        serde_json::to_writer(&mut bytes, self)
-            .expect("events are JSON, and writing to memory does not fail");
-        *out = String::from_utf8(bytes).expect("serde_json writes UTF-8");
+        out.clear();
+        append([self], out);
     }
+}
+
+/// Appends events with commas between them.
+pub(super) fn append<T: Serialize>(events: impl IntoIterator<Item = T>, out: &mut String) {
+    // serde_json writes bytes. Checking them once, at the end, is twice as fast as checking piece by piece.
+    let mut bytes = mem::take(out).into_bytes();
+    for (index, event) in events.into_iter().enumerate() {
+        if index > 0 {
+            bytes.push(b',');
+        }
+        serde_json::to_writer(&mut bytes, &event).expect("events are JSON, and writing to memory does not fail");
+    }
+    *out = String::from_utf8(bytes).expect("serde_json writes UTF-8");
 }
 
 fn sentence<S: Serializer>(refusal: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {

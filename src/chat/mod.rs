@@ -11,7 +11,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `hub/` | the verbs above, and what each format's requests do |
-//! | `room`, `history`, `kept`, `client`, `taken` | the state: rooms, what they remember, clients, names in use |
+//! | `room`, `history`, `replay`, `kept`, `client`, `taken` | the state: rooms, what they remember, clients, names in use |
 //! | `characters`, `name`, `text`, `rate`, `online` | rules: names, texts, rates, notices of large rooms |
 //! | `json`, `request`, `lines`, `html`, `size` | how a format is written and read, and how long it gets |
 //! | `refusal` | why a request was not carried out: the closed list of error codes |
@@ -33,6 +33,7 @@ mod name;
 mod online;
 mod rate;
 mod refusal;
+mod replay;
 mod request;
 mod room;
 mod settings;
@@ -44,6 +45,7 @@ mod text;
 mod token;
 
 pub use hub::Hub;
+pub use replay::Run;
 pub use settings::Settings;
 
 /// A connection, as its caller names it.
@@ -158,6 +160,12 @@ impl fmt::Display for Dismissal {
 pub trait Outbox {
     /// `to` hears the payload.
     fn send(&mut self, to: ClientId, payload: Payload<'_>);
+
+    /// `to` receives one text message: `before`, the texts of the runs with commas between them, and `after`.
+    fn send_around(&mut self, to: ClientId, before: &str, runs: &mut [Run], after: &str);
+
+    /// `to` receives each message of the run as a text message of its own.
+    fn send_each(&mut self, to: ClientId, run: &mut Run);
 
     /// Whoever is subscribed to the channel now hears the payload. There is somebody. `since` is the offset of the
     /// newest message in the room before it.

@@ -23,6 +23,7 @@ use super::{
     message::Message,
     online::Online,
     refusal::Refusal,
+    replay::Replays,
     settings::{Settings, exceeds},
     size::Size,
     token::Epoch,
@@ -30,6 +31,9 @@ use super::{
 
 /// Bytes of a list of members. The rest of a `joined` has place for the longest message that may be said.
 pub(super) const MAX_LISTING: usize = 28 << 10;
+
+/// What was written of histories for newcomers may take this share of the memory of histories.
+const REPLAYS_SHARE: usize = 4;
 
 pub(super) struct Room {
     pub name: Arc<str>,
@@ -41,6 +45,8 @@ pub(super) struct Room {
     /// Members of each format, those of `raw` too.
     listeners: [u32; Format::ALL.len()],
     pub history: History,
+    /// What was sent of it lately. Dropped when the last member leaves.
+    replays: Option<Box<Replays>>,
     pub presence: Presence,
     /// Bytes of the list of members.
     listing: usize,
@@ -106,6 +112,13 @@ impl Room {
         self.listing
     }
 
+    /// Drops what was written of messages that the room has forgotten.
+    fn trim_replays(&mut self) {
+        if let Some(replays) = &mut self.replays {
+            replays.forget_before(&self.history);
+        }
+    }
+
     /// A member has another name.
     pub fn rename(&mut self, was: &str, name: &str) {
         self.listing = self.listing - listed_length(was) + listed_length(name);
@@ -143,6 +156,10 @@ pub(super) struct Rooms {
     empty: BTreeMap<u64, RoomId>,
     emptied: u64,
     kept: Kept,
+    /// Rooms with replays, in the order in which they began.
+    replayed: BTreeMap<u64, RoomId>,
+    replays_begun: u64,
+    replays_bytes: usize,
 }
 
 impl Rooms {
@@ -182,6 +199,7 @@ impl Rooms {
             members: Vec::new(),
             listeners: [0; Format::ALL.len()],
             history: History::default(),
+            replays: None,
             presence: Presence::default(),
             listing: 0,
             empty: None,
@@ -208,6 +226,8 @@ impl Rooms {
             return;
         }
         room.members = Vec::new();
+        self.drop_replays(id);
+        let room = &mut self.slab[id.index()];
         room.empty = Some(self.emptied);
         self.empty.insert(self.emptied, id);
         self.emptied += 1;
@@ -218,6 +238,7 @@ impl Rooms {
         let room = &mut self.slab[id.index()];
         let before = room.history.bytes();
         room.history.keep(message, size, now, settings.history_messages, settings.history_bytes);
+        room.trim_replays();
         self.kept.resize(id, before, room.history.bytes());
         if room.known_age.is_none() && !settings.history_age.is_zero() {
             room.known_age = room.history.oldest();
@@ -256,6 +277,7 @@ impl Rooms {
         let room = &mut self.slab[id.index()];
         let before = room.history.bytes();
         forget(&mut room.history);
+        room.trim_replays();
         self.kept.resize(id, before, room.history.bytes());
         if let Some(known) = room.known_age {
             let oldest = room.history.oldest();
@@ -267,6 +289,36 @@ impl Rooms {
         }
     }
 
+    /// Takes the replays of a room out of it, to be changed and [put back](Rooms::put_replays).
+    pub fn take_replays(&mut self, id: RoomId) -> Box<Replays> {
+        let replays = self.slab[id.index()].replays.take();
+        replays.unwrap_or_else(|| {
+            self.replays_begun += 1;
+            self.replayed.insert(self.replays_begun, id);
+            Box::new(Replays { place: self.replays_begun, ..Replays::default() })
+        })
+    }
+
+    /// Puts the replays of a room back. If all take too much memory, the first that began are dropped.
+    pub fn put_replays(&mut self, id: RoomId, mut replays: Box<Replays>, settings: &Settings) {
+        let bytes = replays.bytes();
+        self.replays_bytes = self.replays_bytes - replays.counted + bytes;
+        replays.counted = bytes;
+        self.slab[id.index()].replays = Some(replays);
+        while exceeds(self.replays_bytes, settings.history_total / REPLAYS_SHARE)
+            && let Some((_, &first)) = self.replayed.first_key_value()
+        {
+            self.drop_replays(first);
+        }
+    }
+
+    fn drop_replays(&mut self, id: RoomId) {
+        if let Some(replays) = self.slab[id.index()].replays.take() {
+            self.replayed.remove(&replays.place);
+            self.replays_bytes -= replays.counted;
+        }
+    }
+
     fn end_longest_empty(&mut self) -> bool {
         let Some((_, &id)) = self.empty.first_key_value() else { return false };
         self.end(id);
@@ -274,6 +326,7 @@ impl Rooms {
     }
 
     fn end(&mut self, id: RoomId) {
+        self.drop_replays(id);
         let room = self.slab.remove(id.index());
         self.by_name.remove(&room.name);
         self.kept.resize(id, room.history.bytes(), 0);

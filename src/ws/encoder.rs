@@ -51,6 +51,27 @@ impl Encoder {
         self.wide.prepare();
     }
 
+    /// Appends a part of a message, encoded for [`join`](Encoder::join). It depends on nothing but the part and the form,
+    /// so it can be kept and used again.
+    pub fn encode_part(&mut self, form: Form, part: &[u8], out: &mut Vec<u8>) {
+        match form {
+            Form::Plain => out.extend_from_slice(part),
+            Form::Deflated => self.wide.append_blocks(part, out),
+            Form::Narrow => self.narrow.append_blocks(part, out),
+        }
+    }
+
+    /// Writes a message that consists of parts, encoded in this form, as one frame.
+    pub fn join(form: Form, opcode: Opcode, parts: &[u8], out: &mut impl BufMut) {
+        if form == Form::Plain {
+            return frame::encode(opcode, parts, out);
+        }
+        let payload_len = parts.len() as u64 + 1;
+        Header { fin: true, compressed: true, opcode, mask: None, payload_len }.encode(out);
+        out.put_slice(parts);
+        Compressor::end_blocks(out);
+    }
+
     /// Writes a message as one frame.
     pub fn encode(&mut self, form: Form, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
         let compressed = match form {

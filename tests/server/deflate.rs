@@ -151,6 +151,55 @@ fn members_with_and_without_compression_and_with_a_small_window_receive_the_same
 }
 
 #[test]
+fn newcomers_with_and_without_compression_receive_the_same_history() {
+    let server = Server::start(&["--rate", "0"]);
+    let narrow = "permessage-deflate; server_max_window_bits=9";
+    let mut ann = server.ws("/chat/den?name=ann");
+    for n in 0..150 {
+        ann.say(&format!(r#"{{"type":"say","text":"{n} {}"}}"#, "some words, ".repeat(n % 50)));
+        ann.json_of("message");
+    }
+    let history = |joined: &str| {
+        let joined: serde_json::Value = serde_json::from_str(joined).unwrap();
+        assert_eq!(joined["type"], "joined");
+        joined["history"].to_string()
+    };
+    let mut plain = server.open("/chat/den");
+    plain.frame();
+    let expected = history(plain.frame().text());
+    assert!(expected.len() > 30_000, "{}", expected.len());
+    for offer in [CHROMES_OFFER, narrow, CHROMES_OFFER, narrow] {
+        let (mut newcomer, _) = open(&server, "/chat/den", offer);
+        newcomer.frame();
+        let joined = newcomer.frame();
+        assert_eq!(history(&inflated(&joined)), expected);
+        assert!(joined.payload.len() < expected.len() / 4, "{} bytes", joined.payload.len());
+    }
+    for format in ["lines", "html"] {
+        let target = format!("/chat/den?format={format}");
+        let replay = |offer: &str| -> Vec<String> {
+            let (mut newcomer, _) = open(&server, &target, offer);
+            newcomer.send(text("the end"));
+            let texts = std::iter::repeat_with(|| match newcomer.frame() {
+                frame if frame.first == FIN | TEXT => frame.text().to_owned(),
+                frame => inflated(&frame),
+            });
+            texts.filter(|text| !text.contains("Welcome")).take_while(|text| !text.contains("the end")).collect()
+        };
+        let texts = |replay: Vec<String>| -> Vec<String> {
+            replay.into_iter().filter(|text| text.contains("some words")).collect()
+        };
+        let first = texts(replay(CHROMES_OFFER));
+        assert!(first.len() >= 50, "{} messages", first.len());
+        for (farewells, offer) in ["x-none", CHROMES_OFFER, narrow, CHROMES_OFFER].into_iter().enumerate() {
+            // Each newcomer says a message, for which the oldest is forgotten.
+            let later = texts(replay(offer));
+            assert!(first.ends_with(&later) && later.len() + farewells + 1 >= first.len() - 1, "{}", later.len());
+        }
+    }
+}
+
+#[test]
 fn contexts_of_clients_are_kept_within_their_memory_limit() {
     let server = Server::start(&["--deflate-contexts", "100KiB"]);
     let (mut first, answer) = open(&server, "/echo", FIREFOXS_OFFER);

@@ -23,6 +23,7 @@ mod json;
 mod lines;
 mod naming;
 mod presence;
+mod replay;
 mod speech;
 
 use presence::Arrival;

@@ -9,14 +9,11 @@
 use super::{
     super::{
         ClientId, Format, Now, Outbox, Payload, Resume, RoomId,
-        history::Measure,
-        html,
-        json::{self, Event, Members, Replay},
+        json::{Event, Members},
         lines::Line,
         name,
         refusal::{Refusal, quoted},
         room::Mode,
-        size::{MAX_FRAME, Size},
     },
     Hub,
 };
@@ -117,42 +114,6 @@ impl Hub {
         }
     }
 
-    /// Answers a `json` client that is in the room with where the room stands, in a frame of limited size.
-    pub(super) fn send_joined(
-        &mut self,
-        client: ClientId,
-        id: RoomId,
-        resume: Option<Resume<'_>>,
-        now: Now,
-        out: &mut impl Outbox,
-    ) {
-        self.rooms.expire_room(id, now.instant, self.settings.history_age);
-        let room = self.rooms.get(id);
-        let missed = resume.filter(|resume| {
-            room.epoch == *resume.epoch
-                && resume.since <= room.offset
-                && room.history.holds_all_since(resume.since)
-        });
-        let members = Members { slots: &room.members, clients: &self.clients };
-        let members = Some(members).filter(|_| room.presence.mode == Mode::Listed);
-        let listing = members.as_ref().map_or(0, |_| room.listing());
-        let taken = json::joined_envelope(Size::of(&room.name).json) + listing;
-        let since = missed.map_or(0, |resume| resume.since);
-        let tail = room.history.tail(since, MAX_FRAME.saturating_sub(taken), Measure::Json);
-        let joined = Event::Joined {
-            room: &room.name,
-            epoch: room.epoch,
-            offset: room.offset,
-            recovered: missed.is_some() && !tail.is_cut,
-            online: room.members.len(),
-            members,
-            history: Replay { room, since: tail.since },
-            more: tail.is_cut,
-        };
-        joined.write(&mut self.scratch);
-        out.send(client, Payload::Text(&self.scratch));
-    }
-
     /// Announces somebody who is not subscribed to the room yet, or no longer.
     fn announce(&mut self, change: Change, client: ClientId, id: RoomId, now: Now, out: &mut impl Outbox) {
         let room = self.rooms.get_mut(id);
@@ -218,22 +179,5 @@ impl Hub {
         }
         .write(&mut self.scratch);
         out.publish(id.channel(Format::Json), room.offset, Payload::Text(&self.scratch));
-    }
-
-    /// Sends the newest of the room's history message by message.
-    fn replay(&mut self, client: ClientId, id: RoomId, now: Now, out: &mut impl Outbox) {
-        let Hub { rooms, clients, settings, scratch, .. } = self;
-        rooms.expire_room(id, now.instant, settings.history_age);
-        let room = rooms.get(id);
-        let format = clients.present(client.slot).format;
-        let measure = if format == Format::Lines { Measure::Line } else { Measure::Html };
-        let tail = room.history.tail(0, MAX_FRAME, measure);
-        for message in room.history.since(tail.since, &room.name) {
-            match format {
-                Format::Lines => Line::Message(&message).write(&settings.time_zone, scratch),
-                _ => html::write_message(&message, &settings.time_zone, scratch),
-            }
-            out.send(client, Payload::Text(scratch));
-        }
     }
 }

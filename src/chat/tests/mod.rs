@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
-use super::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, Settings};
+use super::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, Run, Settings};
 
 mod fuzz;
 mod gap;
@@ -22,6 +22,7 @@ mod presence;
 mod rate;
 mod raw;
 mod recovery;
+mod replay;
 mod rooms;
 mod sizes;
 mod texts;
@@ -35,6 +36,9 @@ struct Record {
     /// Who reads too slowly, and since when it hears nothing of its channels.
     lagging: HashMap<ClientId, HashMap<Channel, u64>>,
     sends: usize,
+    /// Runs of histories that were sent, and bytes that were written for one client.
+    kept_runs: usize,
+    fresh_bytes: usize,
     publishes: usize,
     rate_limited: usize,
 }
@@ -43,7 +47,23 @@ impl Outbox for Record {
     fn send(&mut self, to: ClientId, payload: Payload<'_>) {
         assert!(!self.dismissed.contains_key(&to), "sent to a client after its dismissal");
         self.sends += 1;
+        self.fresh_bytes += shown(payload).len();
         self.heard.entry(to).or_default().push(shown(payload));
+    }
+
+    fn send_around(&mut self, to: ClientId, before: &str, runs: &mut [Run], after: &str) {
+        self.kept_runs += runs.len();
+        let texts: Vec<&str> = runs.iter().map(Run::text).collect();
+        let fresh = self.fresh_bytes + before.len() + after.len();
+        self.send(to, Payload::Text(&format!("{before}{}{after}", texts.join(","))));
+        self.fresh_bytes = fresh;
+    }
+
+    fn send_each(&mut self, to: ClientId, run: &mut Run) {
+        self.kept_runs += 1;
+        let fresh = self.fresh_bytes;
+        run.messages().for_each(|text| self.send(to, Payload::Text(text)));
+        self.fresh_bytes = fresh;
     }
 
     fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>) {

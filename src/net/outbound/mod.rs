@@ -129,6 +129,14 @@ impl<T: Socket> Outbound<T> {
 
     /// Sends a message to one connection.
     pub fn send(&mut self, to: ConnId, opcode: Opcode, payload: &[u8]) {
+        self.send_frames(to, |encoder, form, out| {
+            out.reserve(frame::MAX_HEADER + payload.len());
+            encoder.encode(form, opcode, payload, out);
+        });
+    }
+
+    /// Sends what `encode` appends to one connection: whole frames in the given form.
+    pub fn send_frames(&mut self, to: ConnId, encode: impl FnOnce(&mut Encoder, Form, &mut Vec<u8>)) {
         if !self.takes_more(to) {
             return;
         }
@@ -138,12 +146,12 @@ impl<T: Socket> Outbound<T> {
         }
         let form = self.sinks[to.slot as usize].form;
         if self.answering == Some(to) {
-            self.encoder.encode(form, opcode, payload, &mut self.answers);
+            encode(&mut self.encoder, form, &mut self.answers);
         } else {
-            let mut frame = Vec::with_capacity(frame::MAX_HEADER + payload.len());
-            self.encoder.encode(form, opcode, payload, &mut frame);
-            let frame = self.memory.keep(frame);
-            self.enqueue(to.slot, frame);
+            let mut frames = Vec::new();
+            encode(&mut self.encoder, form, &mut frames);
+            let frames = self.memory.keep(frames);
+            self.enqueue(to.slot, frames);
         }
     }
 

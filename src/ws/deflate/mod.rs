@@ -11,6 +11,7 @@ use params::SMALLEST_WINDOW;
 pub use params::{NAME, Params};
 
 use super::close::Error;
+use bytes::BufMut;
 use flate2::{Compress, Compression, Decompress, DecompressError, FlushCompress, FlushDecompress, Status};
 use std::fmt;
 
@@ -31,6 +32,8 @@ const KEPT_BUFFER: usize = 64 << 10;
 
 /// The end of each compressed message, which is not sent (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+/// The first byte of a stored block that is not the last one, at a byte boundary (RFC 1951 §3.2.4).
+const STORED: u8 = 0x00;
 /// An empty final block. It ends the stream if, and only if, the previous block is complete.
 const PROBE: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 /// The largest number of bytes that one compressed byte can produce.
@@ -105,6 +108,31 @@ impl Compressor {
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compressor").field("window_bits", &self.window_bits).finish_non_exhaustive()
+    }
+}
+
+impl Compressor {
+    /// Appends blocks that inflate to `part` whatever is before them, and after which any blocks may follow. A part that
+    /// does not get shorter is stored.
+    pub fn append_blocks(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        if let Some(compressed) = self.compress(part) {
+            out.extend_from_slice(compressed);
+            out.extend_from_slice(&TAIL);
+            return;
+        }
+        for block in part.chunks(usize::from(u16::MAX)) {
+            let len = block.len() as u16;
+            out.push(STORED);
+            out.extend_from_slice(&len.to_le_bytes());
+            out.extend_from_slice(&(!len).to_le_bytes());
+            out.extend_from_slice(block);
+        }
+    }
+
+    /// Appends the end of a message that consists of blocks: what is left of an empty stored block without its
+    /// [`TAIL`].
+    pub fn end_blocks(out: &mut impl BufMut) {
+        out.put_u8(STORED);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use throng::chat::{Channel, ClientId, Dismissal, Format, Outbox, Payload};
+use throng::chat::{Channel, ClientId, Dismissal, Format, Outbox, Payload, Run};
 
 /// Where a `json` client stands in the rooms it has been in: the epoch and the offset of each.
 pub type Positions = HashMap<String, (String, u64)>;
@@ -52,6 +52,15 @@ impl Outbox for Audience {
             (Format::Html, Payload::Text(text)) => check_html(text),
             (format, _) => panic!("{} was sent {payload:?}", format.name()),
         }
+    }
+
+    fn send_around(&mut self, to: ClientId, before: &str, runs: &mut [Run], after: &str) {
+        let texts: Vec<&str> = runs.iter().map(Run::text).collect();
+        self.send(to, Payload::Text(&format!("{before}{}{after}", texts.join(","))));
+    }
+
+    fn send_each(&mut self, to: ClientId, run: &mut Run) {
+        run.messages().for_each(|text| self.send(to, Payload::Text(text)));
     }
 
     fn publish(&mut self, to: Channel, since: u64, payload: Payload<'_>) {

@@ -91,6 +91,8 @@ pub mod manual;
 #[cfg(feature = "serve")]
 pub mod net;
 #[cfg(feature = "serve")]
+mod rate;
+#[cfg(feature = "serve")]
 pub mod server;
 #[cfg(feature = "serve")]
 mod values;

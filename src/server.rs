@@ -6,9 +6,12 @@ mod origin;
 pub use host::AllowedHost;
 pub use origin::AllowedOrigin;
 
-use crate::chat::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, RoomId, Run};
+use crate::chat::{
+    Channel, ClientId, Dismissal, Entry, Excess, Format, Hub, Now, Outbox, Payload, Resume, RoomId, Run,
+};
 use crate::http::{Site, decoded, is_healthz};
 use crate::net::{Answer, App, Cause, ConnId, GroupId, Missed, Outbound, Socket};
+use crate::rate::{Bucket, Clock, Rate};
 use crate::ws::deflate::INFLATER_SIZE;
 use crate::ws::handshake::{self, Accepted};
 use crate::ws::head::{Request, Response};
@@ -17,6 +20,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use std::borrow::Cow;
 use std::fmt;
+use std::mem;
 use std::time::Instant;
 
 /// Characters of a message or a header field that are logged.
@@ -47,6 +51,8 @@ pub struct Settings {
     pub max_message: usize,
     /// Limit on a message that is echoed or relayed as it came, in bytes; 0 turns it off.
     pub max_echo_message: usize,
+    /// Bytes a second that are echoed to one client, over time and at once; 0 turns the limit off.
+    pub echo_rate: usize,
 }
 
 /// The application: chat, echo and the page.
@@ -56,28 +62,39 @@ pub struct Server {
     hub: Hub,
     clock: fn() -> Timestamp,
     echoed: String,
+    echo_rate: Rate,
+    rate_clock: Clock,
     /// Sessions whose client may keep its context.
     contexts: usize,
 }
 
 /// What is kept of a WebSocket connection.
 #[derive(Debug)]
-pub struct Session {
-    purpose: Purpose,
-    /// The parameters of a chat connection, until it is open.
-    wish: Option<Box<Wish>>,
-    keeps_context: bool,
+pub struct Session(State);
+
+#[derive(Debug)]
+enum State {
+    /// Each message comes back.
+    Echo {
+        /// What is left of the bytes that may be echoed.
+        left: Box<Bucket>,
+        keeps_context: bool,
+    },
+    /// A member of chat that is not open yet, and what it asked for.
+    Entering { wish: Box<Wish>, keeps_context: bool },
+    /// A member of chat.
+    Chat { keeps_context: bool },
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Purpose {
-    /// Returns each message to its sender.
-    Echo,
-    /// A member of chat.
-    Chat,
-    /// A client whose format is not served, which is closed as soon as it is open: a browser keeps the status of a
-    /// refused handshake to itself.
-    Unserved,
+impl Session {
+    /// Whether the client may refer to earlier messages when it compresses one.
+    fn keeps_context(&self) -> bool {
+        match self.0 {
+            State::Echo { keeps_context, .. }
+            | State::Entering { keeps_context, .. }
+            | State::Chat { keeps_context } => keeps_context,
+        }
+    }
 }
 
 /// The parameters of a request for a chat connection.
@@ -125,7 +142,9 @@ impl<'r> Route<'r> {
 impl Server {
     /// Creates a server that takes the time of day from `clock`.
     pub fn new(settings: Settings, site: Site, hub: Hub, clock: fn() -> Timestamp) -> Server {
-        Server { settings, site, hub, clock, echoed: String::new(), contexts: 0 }
+        let echo_rate = Rate::new(settings.echo_rate as u64, settings.echo_rate as u64);
+        let rate_clock = Clock::default();
+        Server { settings, site, hub, clock, echoed: String::new(), echo_rate, rate_clock, contexts: 0 }
     }
 
     fn now<T: Socket>(&self, out: &Outbound<T>) -> Now {
@@ -158,7 +177,7 @@ impl Server {
             return Ok(Answer::Upgrade {
                 accepted,
                 max_message: self.settings.max_echo_message,
-                session: Session { purpose: Purpose::Echo, wish: None, keeps_context },
+                session: Session(State::Echo { left: Box::default(), keeps_context }),
             });
         };
         let (wish, subprotocol) =
@@ -168,13 +187,32 @@ impl Server {
             Format::Json | Format::Lines | Format::Html => self.settings.max_message,
         };
         let accepted = Accepted { key, subprotocol, deflate };
-        let purpose = match self.serves(wish.format) {
-            true => Purpose::Chat,
-            false if wish.format == Format::Json => Purpose::Unserved,
-            false => return Err(Response::text(404, self.unserved(wish.format))),
-        };
-        let session = Session { purpose, wish: Some(Box::new(wish)), keeps_context };
+        // A browser keeps the status of a refused handshake to itself, so `json` clients are closed once they are open.
+        if !self.serves(wish.format) && wish.format != Format::Json {
+            return Err(Response::text(404, self.unserved(wish.format)));
+        }
+        let session = Session(State::Entering { wish: Box::new(wish), keeps_context });
         Ok(Answer::Upgrade { accepted, max_message, session })
+    }
+
+    fn echo<T: Socket>(&mut self, conn: ConnId, message: &Message<'_>, out: &mut Outbound<T>) {
+        match message {
+            Message::Text(text) if !self.settings.echo_suffix.is_empty() => {
+                self.echoed.clear();
+                self.echoed.push_str(text);
+                self.echoed.push_str(&self.settings.echo_suffix);
+                out.send(conn, Opcode::Text, self.echoed.as_bytes());
+            }
+            message => out.send(conn, message.opcode(), message.payload()),
+        }
+    }
+
+    /// Whether another message may be echoed, which is then charged.
+    fn may_echo(&mut self, left: &mut Bucket, message: &Message<'_>, now: Instant) -> bool {
+        let now = self.rate_clock.nanos(now);
+        let is_allowed = self.echo_rate.allows(*left, now);
+        self.echo_rate.charge(left, now, message.payload().len() as u64);
+        is_allowed
     }
 
     fn serves(&self, format: Format) -> bool {
@@ -326,9 +364,15 @@ impl<T: Socket> App<T> for Server {
     }
 
     fn on_open(&mut self, conn: ConnId, session: &mut Session, out: &mut Outbound<T>) {
-        self.contexts += usize::from(session.keeps_context);
-        let Some(wish) = session.wish.take() else { return };
-        if let Purpose::Unserved = session.purpose {
+        let keeps_context = session.keeps_context();
+        self.contexts += usize::from(keeps_context);
+        if let State::Echo { .. } = session.0 {
+            return;
+        }
+        let State::Entering { wish, .. } = mem::replace(&mut session.0, State::Chat { keeps_context }) else {
+            return;
+        };
+        if !self.serves(wish.format) {
             return out.close(conn, CloseCode::POLICY, &self.unserved(wish.format));
         }
         let entry = Entry {
@@ -349,24 +393,23 @@ impl<T: Socket> App<T> for Server {
         out: &mut Outbound<T>,
     ) {
         log::trace!(connection = conn.generation; "{conn}: {}", Logged(message));
-        match session.purpose {
-            Purpose::Chat => {
+        match &mut session.0 {
+            State::Chat { .. } | State::Entering { .. } => {
                 let payload = match message {
                     Message::Text(text) => Payload::Text(text),
                     Message::Binary(bytes) => Payload::Binary(bytes),
                 };
                 self.hub.receive(client(conn), payload, self.now(out), &mut Frames(out));
             }
-            Purpose::Echo => match message {
-                Message::Text(text) if !self.settings.echo_suffix.is_empty() => {
-                    self.echoed.clear();
-                    self.echoed.push_str(text);
-                    self.echoed.push_str(&self.settings.echo_suffix);
-                    out.send(conn, Opcode::Text, self.echoed.as_bytes());
+            State::Echo { left, .. } => {
+                if !self.may_echo(left, message, out.now()) {
+                    out.count_shed(Cause::RateClosed);
+                    let (per_second, _) = self.echo_rate.limits();
+                    let why = format!("Too many bytes to echo: the limit is {per_second} a second");
+                    return out.close(conn, CloseCode::POLICY, &why);
                 }
-                message => out.send(conn, message.opcode(), message.payload()),
-            },
-            Purpose::Unserved => {}
+                self.echo(conn, message, out);
+            }
         }
     }
 
@@ -377,8 +420,8 @@ impl<T: Socket> App<T> for Server {
     }
 
     fn on_close(&mut self, conn: ConnId, session: Session, out: &mut Outbound<T>) {
-        self.contexts -= usize::from(session.keeps_context);
-        if let Purpose::Chat = session.purpose {
+        self.contexts -= usize::from(session.keeps_context());
+        if let State::Chat { .. } = session.0 {
             self.hub.exit(client(conn), self.now(out), &mut Frames(out));
         }
     }
@@ -413,7 +456,9 @@ impl<T: Socket> Outbox for Frames<'_, T> {
                 }
                 parts.extend_from_slice(match form {
                     Form::Plain => run.text().as_bytes(),
-                    _ => run.encoding(form as usize, |run, out| encoder.encode_part(form, run.text().as_bytes(), out)),
+                    _ => run.encoding(form as usize, |run, out| {
+                        encoder.encode_part(form, run.text().as_bytes(), out)
+                    }),
                 });
             }
             encoder.encode_part(form, after.as_bytes(), &mut parts);
@@ -449,14 +494,20 @@ impl<T: Socket> Outbox for Frames<'_, T> {
         let code = match why {
             Dismissal::Logout => CloseCode::NORMAL,
             Dismissal::BinaryUnsupported => CloseCode::UNSUPPORTED,
+            Dismissal::RateLimited { excess: Excess::Room, .. } => CloseCode::TRY_AGAIN_LATER,
             Dismissal::RateLimited { .. } => CloseCode::POLICY,
             Dismissal::RoomsFull => CloseCode::TRY_AGAIN_LATER,
         };
         self.0.close(conn(client), code, &why.to_string());
     }
 
-    fn note_rate_limited(&mut self) {
-        self.0.count_shed(Cause::Rate);
+    fn note_rate_limited(&mut self, excess: Excess) {
+        self.0.count_shed(match excess {
+            Excess::Messages => Cause::Rate,
+            Excess::Bytes => Cause::ByteRate,
+            Excess::FanOut => Cause::FanOutRate,
+            Excess::Room => Cause::RoomRate,
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use super::{ClientId, Format, RoomId, rate::Bucket, token::Uid};
+use super::{ClientId, Format, RoomId, rate::Budget, token::Uid};
 
 /// About a hundred bytes, since there may be hundreds of thousands.
 pub(super) struct Client {
@@ -12,7 +12,7 @@ pub(super) struct Client {
     /// Empty for `raw`, which has no names.
     pub name: Box<str>,
     pub memberships: Memberships,
-    pub bucket: Bucket,
+    pub budget: Budget,
 }
 
 /// All clients, by slot.

@@ -108,6 +108,8 @@ pub(super) struct Limits {
     rooms: usize,
     rate: u32,
     burst: u32,
+    byte_rate: usize,
+    byte_burst: usize,
     presence: usize,
     history: usize,
 }
@@ -124,6 +126,8 @@ impl Limits {
             rooms: settings.max_rooms_joined,
             rate: settings.rate,
             burst: settings.burst.max(1),
+            byte_rate: settings.byte_rate,
+            byte_burst: settings.byte_burst.max(1),
             presence: settings.presence_limit,
             history: settings.history_messages,
         }
@@ -191,7 +195,8 @@ pub(super) fn append<T: Serialize>(events: impl IntoIterator<Item = T>, out: &mu
         if index > 0 {
             bytes.push(b',');
         }
-        serde_json::to_writer(&mut bytes, &event).expect("events are JSON, and writing to memory does not fail");
+        serde_json::to_writer(&mut bytes, &event)
+            .expect("events are JSON, and writing to memory does not fail");
     }
     *out = String::from_utf8(bytes).expect("serde_json writes UTF-8");
 }

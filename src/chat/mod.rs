@@ -45,6 +45,7 @@ mod text;
 mod token;
 
 pub use hub::Hub;
+pub use rate::Excess;
 pub use replay::Run;
 pub use settings::Settings;
 
@@ -126,6 +127,21 @@ pub enum Payload<'a> {
     Binary(&'a [u8]),
 }
 
+impl Payload<'_> {
+    /// The bytes of the message.
+    pub fn len(&self) -> usize {
+        match self {
+            Payload::Text(text) => text.len(),
+            Payload::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the message is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Why chat wants a connection ended. Displayed, it is the reason to give in the close frame (under 123 bytes).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dismissal {
@@ -133,10 +149,12 @@ pub enum Dismissal {
     Logout,
     /// A binary message where the format knows text only: 1003.
     BinaryUnsupported,
-    /// Faster than `per_second` for too long: 1008.
+    /// Faster than a limit for too long: 1008; or in `raw` in a room that is over its limit: 1013.
     RateLimited {
-        /// The limit, in messages.
-        per_second: u32,
+        /// The limit.
+        excess: Excess,
+        /// Its value.
+        per_second: u64,
     },
     /// There are as many rooms as there may be, and none of them is empty: 1013.
     RoomsFull,
@@ -147,8 +165,8 @@ impl fmt::Display for Dismissal {
         match self {
             Dismissal::Logout => f.write_str("Logout"),
             Dismissal::BinaryUnsupported => f.write_str("This chat format takes text messages only"),
-            Dismissal::RateLimited { per_second } => {
-                write!(f, "Too many messages: the limit is {per_second} a second")
+            Dismissal::RateLimited { excess, per_second } => {
+                write!(f, "Too many {excess}: the limit is {per_second} a second")
             }
             Dismissal::RoomsFull => f.write_str("All rooms are in use; try again later"),
         }
@@ -184,8 +202,8 @@ pub trait Outbox {
     /// its `exit` may be called or not.
     fn dismiss(&mut self, client: ClientId, why: Dismissal);
 
-    /// A message was refused since its sender sends too many. For the caller to count: the sender has been told.
-    fn note_rate_limited(&mut self);
+    /// A message was refused because of this limit. For the caller to count: the sender has had an error.
+    fn note_rate_limited(&mut self, excess: Excess);
 }
 
 /// The time of an event.

@@ -1,68 +1,183 @@
-//! How fast one client may send: a token bucket, kept as the one instant at which it will be full again.
+//! How much one client may send and cause: messages, bytes of messages, and bytes to all who receive them.
+//!
+//! A request is judged before it is handled and charged afterwards, when it is known what it cost.
 
-use std::time::{Duration, Instant};
+use std::{fmt, time::Instant};
 
-/// Refusals that go on for so long end in [`Verdict::GiveUp`].
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::settings::Settings;
+use crate::rate::{Bucket, Clock, Rate};
+
+/// Nanoseconds of refusals that end in [`Verdict::GiveUp`].
+const PATIENCE: u64 = 10_000_000_000;
 /// Refusals further apart than this are not one going on.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: u64 = 1_000_000_000;
+/// Deliveries besides those of messages that cost as much as a message.
+const DELIVERIES: u64 = 64;
+/// Bytes of an answer that cost as much as a delivery.
+const DELIVERY: u64 = 1 << 10;
+/// How much more an answer costs that repeats what the client has received.
+const REPEATED: u64 = 16;
+/// A room may have this part of a second's bytes at once.
+const ROOM_BURST: u64 = 8;
 
-/// The limit that holds for every client.
+/// The limits that hold for every client and every room.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    /// Time in which the bucket gains a token; zero: unlimited.
-    interval: Duration,
-    /// How far ahead of now the instant of fullness may lie when one more is accepted.
-    tolerance: Duration,
+pub(super) struct Limits {
+    clock: Clock,
+    messages: Rate,
+    bytes: Rate,
+    fan_out: Rate,
+    room: Rate,
 }
 
+/// What one client has left of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bucket {
-    full_at: Option<Instant>,
-    refusing_since: Option<Instant>,
-    /// Milliseconds from `refusing_since` to the last refusal.
-    refusing_for: u32,
+pub(super) struct Budget {
+    messages: Bucket,
+    bytes: Bucket,
+    fan_out: Bucket,
+    refusing_since: u64,
+    refused: u64,
+}
+
+/// The limit that a client exceeds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Excess {
+    /// Messages.
+    Messages,
+    /// Bytes of its messages.
+    Bytes,
+    /// Bytes of its messages, counted for each who receives them.
+    FanOut,
+    /// Bytes of all messages in a room.
+    Room,
+}
+
+impl fmt::Display for Excess {
+    /// What there is too much of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Excess::Messages => "messages",
+            Excess::Bytes => "bytes",
+            Excess::FanOut => "bytes for all receivers",
+            Excess::Room => "bytes in this room",
+        })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Accept,
-    Refuse,
+    Refuse(Excess),
     /// Refused, and refused for so long that the client should be dismissed.
-    GiveUp,
+    GiveUp(Excess),
 }
 
-impl Rate {
-    /// `per_second` tokens a second into a bucket that holds `burst`. 0 a second: no limit.
-    pub fn new(per_second: u32, burst: u32) -> Rate {
-        let interval = Duration::from_secs(1).checked_div(per_second).unwrap_or(Duration::ZERO);
-        Rate { interval, tolerance: interval * burst.saturating_sub(1) }
+/// What a request has cost so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    /// Bytes of the message, or of what one member receives of it if that is more.
+    bytes: u64,
+    /// Bytes to all who receive something.
+    fan_out: u64,
+    /// Deliveries of notices, and answers measured in deliveries.
+    deliveries: u64,
+}
+
+impl Cost {
+    /// A message of so many bytes.
+    pub fn of(message: usize) -> Cost {
+        Cost { bytes: message as u64, ..Cost::default() }
+    }
+
+    /// A message reaches its listeners in one format.
+    pub fn message(&mut self, listeners: usize, bytes: usize) {
+        self.bytes = self.bytes.max(bytes as u64);
+        self.fan_out += listeners as u64 * bytes as u64;
+    }
+
+    /// A notice, such as of a new name, reaches the listeners in one format.
+    pub fn notice(&mut self, listeners: usize, bytes: usize) {
+        self.deliveries += listeners as u64;
+        self.fan_out += listeners as u64 * bytes as u64;
+    }
+
+    /// The client receives an answer.
+    pub fn answer(&mut self, bytes: usize) {
+        self.deliveries += bytes as u64 / DELIVERY;
+        self.fan_out += bytes as u64;
+    }
+
+    /// What the client has received so far repeats what it knows.
+    pub fn repeats(&mut self) {
+        self.deliveries *= REPEATED;
+    }
+}
+
+impl Limits {
+    pub fn new(settings: &Settings) -> Limits {
+        Limits {
+            clock: Clock::default(),
+            messages: Rate::new(settings.rate.into(), settings.burst.into()),
+            bytes: Rate::new(settings.byte_rate as u64, settings.byte_burst as u64),
+            fan_out: Rate::new(settings.fan_out_rate as u64, settings.fan_out_rate as u64),
+            room: Rate::new(settings.room_rate as u64, settings.room_rate as u64 / ROOM_BURST),
+        }
+    }
+
+    /// The value of a limit, a second and at once.
+    pub fn of(&self, excess: Excess) -> (u64, u64) {
+        match excess {
+            Excess::Messages => self.messages.limits(),
+            Excess::Bytes => self.bytes.limits(),
+            Excess::FanOut => self.fan_out.limits(),
+            Excess::Room => self.room.limits(),
+        }
     }
 
     /// Judges a message that arrives at `now`.
-    pub fn judge(self, bucket: &mut Bucket, now: Instant) -> Verdict {
-        if self.interval.is_zero() {
+    pub fn judge(&mut self, budget: &mut Budget, now: Instant) -> Verdict {
+        let now = self.clock.nanos(now);
+        let excess = if !self.messages.allows(budget.messages, now) {
+            Excess::Messages
+        } else if !self.bytes.allows(budget.bytes, now) {
+            Excess::Bytes
+        } else if !self.fan_out.allows(budget.fan_out, now) {
+            Excess::FanOut
+        } else {
             return Verdict::Accept;
-        }
-        let full_at = bucket.full_at.map_or(now, |at| at.max(now));
-        if full_at - now <= self.tolerance {
-            bucket.full_at = Some(full_at + self.interval);
-            return Verdict::Accept;
-        }
-        bucket.refuse(now)
+        };
+        budget.refuse(now, excess)
+    }
+
+    /// Charges a message that was accepted and handled at `now`.
+    pub fn charge(&mut self, budget: &mut Budget, now: Instant, cost: Cost) {
+        let now = self.clock.nanos(now);
+        self.messages.charge(&mut budget.messages, now, 1 + cost.deliveries / DELIVERIES);
+        self.bytes.charge(&mut budget.bytes, now, cost.bytes);
+        self.fan_out.charge(&mut budget.fan_out, now, cost.fan_out);
+    }
+
+    /// Whether a message may be said in the room now.
+    pub fn allows_in_room(&mut self, said: Bucket, now: Instant) -> bool {
+        self.room.allows(said, self.clock.nanos(now))
+    }
+
+    /// A message was said that each member receives in so many bytes, or fewer.
+    pub fn charge_room(&mut self, said: &mut Bucket, now: Instant, bytes: usize) {
+        self.room.charge(said, self.clock.nanos(now), bytes as u64);
     }
 }
 
-impl Bucket {
-    fn refuse(&mut self, now: Instant) -> Verdict {
-        let goes_on = self.refusing_since.filter(|&since| {
-            let last = since + Duration::from_millis(self.refusing_for.into());
-            now.saturating_duration_since(last) <= PAUSE
-        });
-        let since = goes_on.unwrap_or(now);
-        let so_far = now.saturating_duration_since(since);
-        self.refusing_since = Some(since);
-        self.refusing_for = u32::try_from(so_far.as_millis()).unwrap_or(u32::MAX);
-        if so_far >= PATIENCE { Verdict::GiveUp } else { Verdict::Refuse }
+impl Budget {
+    fn refuse(&mut self, now: u64, excess: Excess) -> Verdict {
+        if now.saturating_sub(self.refused) > PAUSE {
+            self.refusing_since = now;
+        }
+        self.refused = now;
+        match now - self.refusing_since >= PATIENCE {
+            true => Verdict::GiveUp(excess),
+            false => Verdict::Refuse(excess),
+        }
     }
 }

@@ -17,7 +17,7 @@
 
 use std::fmt;
 
-use super::name::Fault;
+use super::{name::Fault, rate::Excess};
 
 /// Characters of what a client sent that are quoted back to it.
 const QUOTED: usize = 40;
@@ -40,7 +40,7 @@ pub(super) enum Refusal {
     BadText,
     TooManyRooms { limit: usize },
     RoomsFull { limit: usize },
-    RateLimited { per_second: u32, burst: u32 },
+    RateLimited { excess: Excess, per_second: u64, burst: u64 },
 }
 
 /// What is wrong with the fields of a request.
@@ -83,6 +83,12 @@ impl Refusal {
             Refusal::TextTooLong { .. } => Some("bytes"),
             Refusal::TextEscaped { .. } => Some("escaped"),
             Refusal::BadText => Some("control"),
+            Refusal::RateLimited { excess, .. } => match excess {
+                Excess::Messages => None,
+                Excess::Bytes => Some("bytes"),
+                Excess::FanOut => Some("receivers"),
+                Excess::Room => Some("room"),
+            },
             _ => None,
         }
     }
@@ -94,7 +100,7 @@ impl Refusal {
             Refusal::BadRoom(fault) | Refusal::BadName(fault) => fault.limit()?,
             Refusal::TextTooLong { limit, .. } | Refusal::TextEscaped { limit, .. } => *limit,
             Refusal::TooManyRooms { limit } | Refusal::RoomsFull { limit } => *limit,
-            Refusal::RateLimited { per_second, .. } => return Some((*per_second).into()),
+            Refusal::RateLimited { per_second, .. } => return Some(*per_second),
             _ => return None,
         };
         u64::try_from(limit).ok()
@@ -145,9 +151,9 @@ impl fmt::Display for Refusal {
             Refusal::RoomsFull { limit } => {
                 write!(f, "There are {limit} rooms, which is the limit, and none is empty; try again later.")
             }
-            Refusal::RateLimited { per_second, burst } => write!(
+            Refusal::RateLimited { excess, per_second, burst } => write!(
                 f,
-                "Too fast: the limit is {per_second} messages a second and {burst} at once. This one was not handled."
+                "Too fast: the limit is {per_second} {excess} a second and {burst} at once. This one was not handled."
             ),
         }
     }

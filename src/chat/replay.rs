@@ -81,7 +81,8 @@ impl Runs {
             }
         }
         let mut end_run = |runs: &mut VecDeque<Run>, after: u64, last: u64| {
-            let mut messages = history.since(after, room).take_while(|message| message.offset <= last).peekable();
+            let mut messages =
+                history.since(after, room).take_while(|message| message.offset <= last).peekable();
             let Some(first) = messages.peek().map(|message| message.offset) else { return };
             let (mut text, mut ends) = (String::new(), Vec::new());
             write(&mut messages, &mut text, &mut ends);

@@ -14,6 +14,8 @@ use std::{
 use rand::rngs::StdRng;
 use slab::Slab;
 
+use crate::rate::Bucket;
+
 use super::{
     Channel, Format, RoomId,
     client::{Clients, UNLISTED},
@@ -44,6 +46,8 @@ pub(super) struct Room {
     pub members: Vec<u32>,
     /// Members of each format, those of `raw` too.
     listeners: [u32; Format::ALL.len()],
+    /// What is left of the bytes that may be said in the room.
+    pub said: Bucket,
     pub history: History,
     /// What was sent of it lately. Dropped when the last member leaves.
     replays: Option<Box<Replays>>,
@@ -82,6 +86,11 @@ impl Room {
     /// Whether anybody would hear what is published to the room in this format.
     pub fn hears(&self, format: Format) -> bool {
         self.listeners[format as usize] > 0
+    }
+
+    /// The members that receive what is published to the room in this format.
+    pub fn listeners(&self, format: Format) -> usize {
+        self.listeners[format as usize] as usize
     }
 
     pub fn is_empty(&self) -> bool {
@@ -198,6 +207,7 @@ impl Rooms {
             offset: 0,
             members: Vec::new(),
             listeners: [0; Format::ALL.len()],
+            said: Bucket::default(),
             history: History::default(),
             replays: None,
             presence: Presence::default(),

@@ -39,6 +39,15 @@ pub struct Settings {
     pub rate: u32,
     /// Messages at once from a client that was quiet. 0 is the same as 1.
     pub burst: u32,
+    /// Bytes of messages a second from one client, over time. A message counts as it was sent, or as one member receives
+    /// it if that is more.
+    pub byte_rate: usize,
+    /// Bytes of messages at once from a client that was quiet.
+    pub byte_burst: usize,
+    /// Bytes a second to all who receive what one client makes the server send, over time, and at once.
+    pub fan_out_rate: usize,
+    /// Bytes of messages a second in one room, as one member receives them, over time. An eighth of it at once.
+    pub room_rate: usize,
 }
 
 impl Default for Settings {
@@ -59,6 +68,10 @@ impl Default for Settings {
             history_age: Duration::from_secs(7 * 24 * 60 * 60),
             rate: 50,
             burst: 100,
+            byte_rate: 128 * 1024,
+            byte_burst: 256 * 1024,
+            fan_out_rate: 128 * 1024 * 1024,
+            room_rate: 1024 * 1024,
         }
     }
 }

@@ -32,6 +32,14 @@ pub(super) fn size_or_most<const LEAST: usize, const MOST: usize>(text: &str) ->
     size::<LEAST, MOST>(text).map(|size| if size == 0 { MOST } else { size })
 }
 
+/// A size from 1.
+pub(super) fn size_from_one(text: &str) -> Result<usize, String> {
+    match size::<1, TIB>(text)? {
+        0 => Err("write a size from 1".to_owned()),
+        size => Ok(size),
+    }
+}
+
 /// 0, or a number within the bounds.
 pub(super) fn count<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
     let bounds = || within(&LEAST.to_string(), &values::with_commas(MOST.into()), LEAST <= 1);

@@ -4,7 +4,8 @@
 
 use super::bounds::{
     LARGEST_HEAD, LARGEST_MESSAGE, MIB, TIB, any_text, chat_format, count, log_format, on_or_off,
-    page_directory, pause, policy, positive, size, size_or_most, slow, time, timeout, verbosity,
+    page_directory, pause, policy, positive, size, size_from_one, size_or_most, slow, time, timeout,
+    verbosity,
 };
 use super::listen::endpoint;
 use super::setting::{Describe, Form, Setting};
@@ -59,7 +60,20 @@ pub(super) const GROUPS: &[(&str, &[&dyn Describe])] = &[
             &KEEP_ALIVE_REQUESTS,
         ],
     ),
-    ("Messages", &[&MAX_MESSAGE, &MAX_ECHO_MESSAGE, &MESSAGE_TIMEOUT, &RATE, &BURST]),
+    (
+        "Messages",
+        &[
+            &MAX_MESSAGE,
+            &MAX_ECHO_MESSAGE,
+            &MESSAGE_TIMEOUT,
+            &RATE,
+            &BURST,
+            &BYTE_RATE,
+            &BYTE_BURST,
+            &FAN_OUT_RATE,
+            &ROOM_RATE,
+        ],
+    ),
     (
         "Slow readers",
         &[
@@ -372,6 +386,44 @@ pub(super) const BURST: Setting<u32> = Setting {
     form: Form::One,
     parse: positive::<_, 1_000_000>,
     help: "Messages that a chat client may send at once after a pause; at least 1",
+};
+
+pub(super) const BYTE_RATE: Setting<usize> = Setting {
+    name: "byte-rate",
+    value: "BYTES",
+    default: "128KiB",
+    form: Form::One,
+    parse: size::<1, TIB>,
+    help: "Bytes of messages per second that a chat client may send; 0: no limit, as with --rate 0",
+};
+
+pub(super) const BYTE_BURST: Setting<usize> = Setting {
+    name: "byte-burst",
+    value: "BYTES",
+    default: "256KiB",
+    form: Form::One,
+    parse: size_from_one,
+    help: "Bytes of messages that a chat client may send at once after a pause; at least 1",
+};
+
+pub(super) const FAN_OUT_RATE: Setting<usize> = Setting {
+    name: "fan-out-rate",
+    value: "BYTES",
+    default: "128MiB",
+    form: Form::One,
+    parse: size::<1, TIB>,
+    help: "Bytes per second that the server sends because of one client, counted for each receiver, and echoes to one; \
+           0: no limit, as with --rate 0",
+};
+
+pub(super) const ROOM_RATE: Setting<usize> = Setting {
+    name: "room-rate",
+    value: "BYTES",
+    default: "1MiB",
+    form: Form::One,
+    parse: size::<1, TIB>,
+    help: "Bytes of messages per second that may be said in one room, an eighth of them at once; 0: no limit, as with \
+           --rate 0",
 };
 
 pub(super) const SLOW: Setting<Slow> = Setting {

@@ -63,9 +63,10 @@ impl Settings {
         let mut max_message = values.read(&all::MAX_MESSAGE);
         let mut max_text = values.read(&all::MAX_TEXT);
         values.order(&mut max_text, &mut max_message, ROOM_AROUND_TEXT);
-        let server = server_settings(&mut values, &max_message);
+        let mut server = server_settings(&mut values, &max_message);
         let net = net_limits(&mut values, server.deflate);
         let chat = chat_settings(&mut values, max_message.value, max_text.value);
+        server.echo_rate = chat.fan_out_rate;
         let Values { faults, notes, .. } = values;
         if !faults.is_empty() {
             return Err(faults);
@@ -117,6 +118,7 @@ fn server_settings(values: &mut Values<'_>, max_message: &Value<usize>) -> serve
         deflate_contexts: deflate_contexts.value,
         max_message: max_message.value,
         max_echo_message: max_echo_message.value,
+        echo_rate: 0,
     }
 }
 
@@ -186,9 +188,18 @@ fn chat_settings(values: &mut Values<'_>, max_message: usize, max_text: usize) -
     }
     let rate = values.read(&all::RATE);
     let burst = values.read(&all::BURST);
+    let byte_rate = values.read(&all::BYTE_RATE);
+    let byte_burst = values.read(&all::BYTE_BURST);
+    let fan_out_rate = values.read(&all::FAN_OUT_RATE);
+    let room_rate = values.read(&all::ROOM_RATE);
     if rate.value == 0 {
         values.note_unused(&burst, &rate);
     }
+    if byte_rate.value == 0 {
+        values.note_unused(&byte_burst, &byte_rate);
+    }
+    // Without a limit on messages there is none on their bytes, unless it is given.
+    let bytes = |limit: Value<usize>| limit.unless_off_by_default(rate.value == 0);
     chat::Settings {
         server: concat!("throng/", env!("CARGO_PKG_VERSION")).to_owned(),
         time_zone: TimeZone::system(),
@@ -205,5 +216,9 @@ fn chat_settings(values: &mut Values<'_>, max_message: usize, max_text: usize) -
         history_age: history_age.value,
         rate: rate.value,
         burst: burst.value,
+        byte_rate: bytes(byte_rate),
+        byte_burst: byte_burst.value,
+        fan_out_rate: bytes(fan_out_rate),
+        room_rate: bytes(room_rate),
     }
 }

@@ -28,6 +28,14 @@ impl<T> Value<T> {
         self.written.source == Source::Default
     }
 
+    /// The value, or 0 if none was given and the limit is off by default.
+    pub fn unless_off_by_default(self, is_off: bool) -> T
+    where
+        T: Default,
+    {
+        if is_off && self.is_default() { T::default() } else { self.value }
+    }
+
     /// Takes the value of `leader`, unless one was given.
     pub fn follow(&mut self, leader: &Value<T>)
     where

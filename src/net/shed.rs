@@ -52,12 +52,18 @@ pub enum Cause {
     LostContext,
     /// A message was refused: its sender sends too many.
     Rate,
-    /// A connection was closed: it sent too many messages.
+    /// A message was refused: its sender sends too many bytes.
+    ByteRate,
+    /// A message was refused: too many bytes are sent because of its sender.
+    FanOutRate,
+    /// A message was refused: too many bytes are said in its room.
+    RoomRate,
+    /// A connection was closed: it sent too many messages or bytes.
     RateClosed,
 }
 
 impl Cause {
-    const ALL: [Cause; 22] = [
+    const ALL: [Cause; 25] = [
         Cause::QueueFull,
         Cause::HighWater,
         Cause::Stalled,
@@ -79,6 +85,9 @@ impl Cause {
         Cause::CloseTimeout,
         Cause::LostContext,
         Cause::Rate,
+        Cause::ByteRate,
+        Cause::FanOutRate,
+        Cause::RoomRate,
         Cause::RateClosed,
     ];
 
@@ -120,7 +129,12 @@ impl Cause {
                 "--deflate-contexts 1MiB lets such clients do so",
             ),
             Cause::Rate => ("messages refused", "--rate"),
-            Cause::RateClosed => ("connections closed", "more messages than --rate"),
+            Cause::ByteRate => ("messages refused", "--byte-rate"),
+            Cause::FanOutRate => ("messages refused", "--fan-out-rate"),
+            Cause::RoomRate => ("messages refused", "--room-rate"),
+            Cause::RateClosed => {
+                ("connections closed", "more than --rate, --byte-rate, --fan-out-rate or --room-rate")
+            }
         }
     }
 

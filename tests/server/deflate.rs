@@ -184,7 +184,10 @@ fn newcomers_with_and_without_compression_receive_the_same_history() {
                 frame if frame.first == FIN | TEXT => frame.text().to_owned(),
                 frame => inflated(&frame),
             });
-            texts.filter(|text| !text.contains("Welcome")).take_while(|text| !text.contains("the end")).collect()
+            texts
+                .filter(|text| !text.contains("Welcome"))
+                .take_while(|text| !text.contains("the end"))
+                .collect()
         };
         let texts = |replay: Vec<String>| -> Vec<String> {
             replay.into_iter().filter(|text| text.contains("some words")).collect()
@@ -194,7 +197,11 @@ fn newcomers_with_and_without_compression_receive_the_same_history() {
         for (farewells, offer) in ["x-none", CHROMES_OFFER, narrow, CHROMES_OFFER].into_iter().enumerate() {
             // Each newcomer says a message, for which the oldest is forgotten.
             let later = texts(replay(offer));
-            assert!(first.ends_with(&later) && later.len() + farewells + 1 >= first.len() - 1, "{}", later.len());
+            assert!(
+                first.ends_with(&later) && later.len() + farewells + 1 >= first.len() - 1,
+                "{}",
+                later.len()
+            );
         }
     }
 }

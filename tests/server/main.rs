@@ -4,6 +4,7 @@
 mod support;
 
 mod back_to_back;
+mod budgets;
 mod chat;
 mod deflate;
 mod documents;

@@ -61,6 +61,7 @@ impl Hub {
             // What it has not heard so far, if it reads too slowly, is in this answer or was given up with it.
             out.unsubscribe(client, room.channel(Format::Json));
             self.send_joined(client, room, resume, now, out);
+            self.cost.repeats();
             out.subscribe(client, room.channel(Format::Json));
             return Ok(());
         }
@@ -103,6 +104,7 @@ impl Hub {
         let slots = room.listed(self.settings.presence_limit, &self.clients);
         let members = Members { slots, clients: &self.clients };
         Event::Who { room: &room.name, online: room.members.len(), members }.write(&mut self.scratch);
+        self.cost.answer(self.scratch.len());
         out.send(client, Payload::Text(&self.scratch));
     }
 

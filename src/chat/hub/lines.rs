@@ -67,6 +67,7 @@ impl Hub {
         let listed = room.listed(self.settings.presence_limit, &self.clients);
         let line = Line::Who { room: &room.name, online: room.members.len(), listed, clients: &self.clients };
         line.write(&self.settings.time_zone, &mut self.scratch);
+        self.cost.answer(self.scratch.len());
         out.send(client, Payload::Text(&self.scratch));
         Ok(())
     }

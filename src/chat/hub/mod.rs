@@ -10,7 +10,7 @@ use super::{
     lines::Line,
     name,
     online::Schedule,
-    rate::{Bucket, Rate, Verdict},
+    rate::{Budget, Cost, Excess, Limits as Rates, Verdict},
     refusal::Refusal,
     request::Request,
     room::Rooms,
@@ -34,7 +34,9 @@ const FORGOTTEN_AT_ONCE: usize = 10_000;
 /// All of chat: the clients, the rooms and what is remembered. See the [module](super) for how it is used.
 pub struct Hub {
     settings: Settings,
-    rate: Rate,
+    rates: Rates,
+    /// What the request that is being handled has cost so far.
+    cost: Cost,
     clients: Clients,
     names: Names,
     rooms: Rooms,
@@ -48,7 +50,8 @@ impl Hub {
     /// `rng` gives the uids, so it should have been seeded from the system.
     pub fn new(settings: Settings, mut rng: StdRng) -> Hub {
         Hub {
-            rate: Rate::new(settings.rate, settings.burst),
+            rates: Rates::new(&settings),
+            cost: Cost::default(),
             settings,
             clients: Clients::default(),
             names: Names::new(&mut rng),
@@ -89,7 +92,7 @@ impl Hub {
                 uid,
                 name,
                 memberships: Memberships::default(),
-                bucket: Bucket::default(),
+                budget: Budget::default(),
             },
         );
         match entry.format {
@@ -123,18 +126,32 @@ impl Hub {
         if is_heartbeat(format, payload) {
             return;
         }
-        match self.rate.judge(&mut speaker.bucket, now.instant) {
+        match self.rates.judge(&mut speaker.budget, now.instant) {
             Verdict::Accept => {}
-            Verdict::Refuse if format != Format::Raw => {
-                return self.refuse_by_rate(client, format, payload, out);
+            Verdict::Refuse(excess) if format != Format::Raw => {
+                return self.refuse_by_rate(client, excess, format, payload, out);
             }
-            Verdict::Refuse | Verdict::GiveUp => {
-                let why = Dismissal::RateLimited { per_second: self.settings.rate };
-                return self.dismiss(client, why, now, out);
+            Verdict::Refuse(excess) | Verdict::GiveUp(excess) => {
+                return self.dismiss_by_rate(client, excess, now, out);
             }
         }
+        self.cost = Cost::of(payload.len());
+        self.handle(client, format, payload, now, out);
+        if let Some(speaker) = self.clients.get_mut(client) {
+            self.rates.charge(&mut speaker.budget, now.instant, self.cost);
+        }
+    }
+
+    fn handle(
+        &mut self,
+        client: ClientId,
+        format: Format,
+        payload: Payload<'_>,
+        now: Now,
+        out: &mut impl Outbox,
+    ) {
         match (format, payload) {
-            (Format::Raw, payload) => self.relay(client, payload, out),
+            (Format::Raw, payload) => self.relay(client, payload, now, out),
             (_, Payload::Binary(_)) => self.dismiss(client, Dismissal::BinaryUnsupported, now, out),
             (Format::Json, Payload::Text(text)) => self.receive_json(client, text, now, out),
             (Format::Lines, Payload::Text(text)) => self.receive_line(client, text, now, out),
@@ -183,13 +200,13 @@ impl Hub {
     fn refuse_by_rate(
         &mut self,
         client: ClientId,
+        excess: Excess,
         format: Format,
         payload: Payload<'_>,
         out: &mut impl Outbox,
     ) {
-        out.note_rate_limited();
-        let refusal =
-            Refusal::RateLimited { per_second: self.settings.rate, burst: self.settings.burst.max(1) };
+        out.note_rate_limited(excess);
+        let refusal = self.rate_limited(excess);
         let id = match payload {
             Payload::Text(text) if format == Format::Json => Request::parse(text).id,
             _ => None,
@@ -207,6 +224,16 @@ impl Hub {
             Format::Raw => return,
         }
         out.send(client, Payload::Text(scratch));
+    }
+
+    fn dismiss_by_rate(&mut self, client: ClientId, excess: Excess, now: Now, out: &mut impl Outbox) {
+        let (per_second, _) = self.rates.of(excess);
+        self.dismiss(client, Dismissal::RateLimited { excess, per_second }, now, out);
+    }
+
+    fn rate_limited(&self, excess: Excess) -> Refusal {
+        let (per_second, burst) = self.rates.of(excess);
+        Refusal::RateLimited { excess, per_second, burst }
     }
 
     /// Forgets a client at once, so that its rooms and its name are free while the connection closes.

@@ -99,10 +99,12 @@ impl Hub {
         if room.hears(Format::Json) {
             Event::Nick { room: Some(&room.name), uid: renamed.uid, name, was }.write(&mut self.scratch);
             out.publish(id.channel(Format::Json), room.offset, Payload::Text(&self.scratch));
+            self.cost.notice(room.listeners(Format::Json), self.scratch.len());
         }
         if room.hears(Format::Lines) {
             Line::Nick { name, was }.write(&self.settings.time_zone, &mut self.scratch);
             out.publish(id.channel(Format::Lines), room.offset, Payload::Text(&self.scratch));
+            self.cost.notice(room.listeners(Format::Lines), self.scratch.len());
         }
     }
 }

@@ -131,8 +131,9 @@ impl Hub {
                 return self.count(id, newcomers, now, out);
             }
         }
-        let Hub { rooms, settings, scratch, .. } = self;
+        let Hub { rooms, settings, scratch, cost, .. } = self;
         let room = rooms.get(id);
+        let listeners = |format| room.listeners(format);
         let online = room.members.len() + newcomers;
         let since = room.offset;
         if room.hears(Format::Json) {
@@ -143,6 +144,7 @@ impl Hub {
             }
             .write(scratch);
             out.publish(id.channel(Format::Json), since, Payload::Text(scratch));
+            cost.notice(listeners(Format::Json), scratch.len());
         }
         if room.hears(Format::Lines) {
             let name = &*client.name;
@@ -152,6 +154,7 @@ impl Hub {
             }
             .write(&settings.time_zone, scratch);
             out.publish(id.channel(Format::Lines), since, Payload::Text(scratch));
+            cost.notice(listeners(Format::Lines), scratch.len());
         }
     }
 

@@ -80,10 +80,13 @@ impl Hub {
                 after.insert_str(0, &newest);
                 after.insert(0, ',');
             }
+            self.cost
+                .answer(before.len() + after.len() + runs.iter().map(|run| run.text().len()).sum::<usize>());
             out.send_around(client, before, runs, &after);
         } else {
             json::append(messages(tail.since, u64::MAX), before);
             before.push_str(&after);
+            self.cost.answer(before.len());
             out.send(client, Payload::Text(before));
         }
         self.rooms.put_replays(id, replays, &self.settings);
@@ -93,7 +96,7 @@ impl Hub {
     pub(super) fn replay(&mut self, client: ClientId, id: RoomId, now: Now, out: &mut impl Outbox) {
         self.rooms.expire_room(id, now.instant, self.settings.history_age);
         let mut replays = self.rooms.take_replays(id);
-        let Hub { rooms, clients, settings, scratch, .. } = self;
+        let Hub { rooms, clients, settings, scratch, cost, .. } = self;
         let room = rooms.get(id);
         let (measure, runs) = match clients.present(client.slot).format {
             Format::Lines => (Measure::Line, &mut replays.lines),
@@ -112,6 +115,7 @@ impl Hub {
             }
         });
         let runs = runs.since(tail.since);
+        cost.answer(room.history.sizes(tail.since, measure).map(|(_, bytes)| bytes).sum());
         let (first, last) = covered(runs).unwrap_or((u64::MAX, u64::MAX));
         let mut send = |message: Message<'_>, out: &mut _| {
             write(&message, scratch);

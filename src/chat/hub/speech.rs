@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        ClientId, Format, Now, Outbox, Payload, RoomId, html, json::Event, lines::Line, message::Message,
-        refusal::Refusal, request::message_of, text,
+        ClientId, Excess, Format, Now, Outbox, Payload, RoomId, html, json::Event, lines::Line,
+        message::Message, refusal::Refusal, request::message_of, text,
     },
     Hub,
 };
@@ -22,7 +22,11 @@ impl Hub {
         out: &mut impl Outbox,
     ) -> Result<(), Refusal> {
         let size = text::check(text, self.settings.max_text)?;
-        let Hub { rooms, clients, settings, scratch, .. } = self;
+        if !self.rates.allows_in_room(self.rooms.get(id).said, now.instant) {
+            out.note_rate_limited(Excess::Room);
+            return Err(self.rate_limited(Excess::Room));
+        }
+        let Hub { rooms, clients, settings, scratch, cost, rates, .. } = self;
         let room = rooms.get_mut(id);
         let since = room.offset;
         room.offset += 1;
@@ -37,6 +41,7 @@ impl Hub {
             text,
             id: mark,
         };
+        let mut largest = 0;
         for format in [Format::Json, Format::Lines, Format::Html] {
             if !room.hears(format) {
                 continue;
@@ -47,16 +52,24 @@ impl Hub {
                 _ => html::write_message(&message, &settings.time_zone, scratch),
             }
             out.publish(id.channel(format), since, Payload::Text(scratch));
+            cost.message(room.listeners(format), scratch.len());
+            largest = largest.max(scratch.len());
         }
+        rates.charge_room(&mut room.said, now.instant, largest);
         rooms.keep(id, &message, message.size(size), now.instant, settings);
         Ok(())
     }
 
     /// Passes a message on as it is, to those who asked for that, its sender too.
-    pub(super) fn relay(&mut self, client: ClientId, payload: Payload<'_>, out: &mut impl Outbox) {
-        if let Some(room) = self.clients.present(client.slot).memberships.only() {
-            out.publish(room.channel(Format::Raw), self.rooms.get(room).offset, payload);
+    pub(super) fn relay(&mut self, client: ClientId, payload: Payload<'_>, now: Now, out: &mut impl Outbox) {
+        let Some(id) = self.clients.present(client.slot).memberships.only() else { return };
+        let room = self.rooms.get_mut(id);
+        if !self.rates.allows_in_room(room.said, now.instant) {
+            return self.dismiss_by_rate(client, Excess::Room, now, out);
         }
+        out.publish(id.channel(Format::Raw), room.offset, payload);
+        self.cost.message(room.listeners(Format::Raw), payload.len());
+        self.rates.charge_room(&mut room.said, now.instant, payload.len());
     }
 
     /// A message of an `html` client: an object with a `message`, or else the text as it is.

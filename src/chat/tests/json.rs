@@ -19,7 +19,7 @@ fn a_newcomer_hears_welcome_then_joined_then_what_follows() {
         heard[0],
         json!({"type": "welcome", "uid": uid, "name": "bob", "server": concat!("throng/", env!("CARGO_PKG_VERSION")),
             "limits": {"message": 65536, "text": 16384, "id": 64, "room": 64, "name": 32, "name_bytes": 256, "rooms": 32,
-                "rate": 50, "burst": 100, "presence": 100, "history": 100}})
+                "rate": 50, "burst": 100, "byte_rate": 131072, "byte_burst": 262144, "presence": 100, "history": 100}})
     );
     let epoch = heard[1]["epoch"].as_str().unwrap();
     assert!((8..=12).contains(&epoch.len()));

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
-use super::{Channel, ClientId, Dismissal, Entry, Format, Hub, Now, Outbox, Payload, Resume, Run, Settings};
+use super::{
+    Channel, ClientId, Dismissal, Entry, Excess, Format, Hub, Now, Outbox, Payload, Resume, Run, Settings,
+};
 
 mod fuzz;
 mod gap;
@@ -40,7 +42,7 @@ struct Record {
     kept_runs: usize,
     fresh_bytes: usize,
     publishes: usize,
-    rate_limited: usize,
+    rate_limited: Vec<Excess>,
 }
 
 impl Outbox for Record {
@@ -98,8 +100,8 @@ impl Outbox for Record {
         assert_eq!(again, None, "dismissed twice");
     }
 
-    fn note_rate_limited(&mut self) {
-        self.rate_limited += 1;
+    fn note_rate_limited(&mut self, excess: Excess) {
+        self.rate_limited.push(excess);
     }
 }
 
@@ -123,10 +125,25 @@ impl Stage {
         Stage::with(|_| {})
     }
 
-    /// With settings that differ from the default.
+    /// With settings that differ from the default. Without a limit on messages there is none on their bytes.
     fn with(change: impl FnOnce(&mut Settings)) -> Stage {
         let mut settings = Settings::default();
         change(&mut settings);
+        match settings.rate {
+            0 => Stage::of(Settings { byte_rate: 0, fan_out_rate: 0, room_rate: 0, ..settings }),
+            _ => Stage::of(settings),
+        }
+    }
+
+    /// With no limits of rate but those that are set.
+    fn unlimited(change: impl FnOnce(&mut Settings)) -> Stage {
+        let mut settings =
+            Settings { rate: 0, byte_rate: 0, fan_out_rate: 0, room_rate: 0, ..Settings::default() };
+        change(&mut settings);
+        Stage::of(settings)
+    }
+
+    fn of(settings: Settings) -> Stage {
         Stage {
             hub: Hub::new(settings, StdRng::seed_from_u64(7)),
             out: Record::default(),
@@ -233,7 +250,7 @@ fn formats_have_names_and_no_other_names_are_known() {
 
 #[test]
 fn reasons_of_dismissal_fit_a_close_frame() {
-    let longest = Dismissal::RateLimited { per_second: u32::MAX };
+    let longest = Dismissal::RateLimited { excess: Excess::FanOut, per_second: u64::MAX };
     for why in [Dismissal::Logout, Dismissal::BinaryUnsupported, longest, Dismissal::RoomsFull] {
         assert!((1..=123).contains(&why.to_string().len()), "{why}");
     }

@@ -50,5 +50,8 @@ fn over_the_rate_a_raw_member_is_dismissed_at_once() {
     assert_eq!(stage.ask(ann, "1"), ["1"]);
     assert_eq!(stage.ask(ann, "2"), ["2"]);
     assert!(stage.ask(ann, "3").is_empty());
-    assert_eq!(stage.dismissal(ann), Some(Dismissal::RateLimited { per_second: 5 }));
+    assert_eq!(
+        stage.dismissal(ann),
+        Some(Dismissal::RateLimited { excess: Excess::Messages, per_second: 5 })
+    );
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use throng::chat::{Channel, ClientId, Dismissal, Format, Outbox, Payload, Run};
+use throng::chat::{Channel, ClientId, Dismissal, Excess, Format, Outbox, Payload, Run};
 
 /// Where a `json` client stands in the rooms it has been in: the epoch and the offset of each.
 pub type Positions = HashMap<String, (String, u64)>;
@@ -95,7 +95,7 @@ impl Outbox for Audience {
         assert!(self.leave(client).is_some(), "{client:?} is dismissed, but gone");
     }
 
-    fn note_rate_limited(&mut self) {}
+    fn note_rate_limited(&mut self, _: Excess) {}
 }
 
 impl Listener {

@@ -39,8 +39,10 @@ class Server:
         self.process = subprocess.Popen(
             [BINARY, "serve", "--listen", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, text=True
         )
-        line = self.process.stderr.readline()
-        self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
+        found = None
+        while not found:
+            found = re.search(r"http://127\.0\.0\.1:(\d+)", self.process.stderr.readline())
+        self.port = int(found[1])
 
     def ticks(self):
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()

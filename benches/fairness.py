@@ -19,6 +19,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import random
 import resource
 import select
 import socket
@@ -32,6 +33,8 @@ from crowd import HANDSHAKE, OFFER, Server
 
 TARGETS = {1: 5, 4: 10}
 ROOMS, MEMBERS = 32, 100
+# In any order, so that they compress about as well as what people say.
+WORDS = open(os.path.join(crowd.HERE, "..", "LICENSE-APACHE")).read().replace('"', "").split()
 
 
 def connect(port, path, offer=""):
@@ -127,9 +130,10 @@ def begin(port, data):
 
 def fill_history(port):
     """A room with 100 messages of 2.5 kB."""
+    words = random.Random(0)
     socks = [connect(port, "/chat/history") for _ in range(4)]
     for n in range(100):
-        text = f"{n} " + (crowd.TEXT * 4)[n : n + 2400]
+        text = " ".join(words.choices(WORDS, k=1000))[:2400]
         socks[n % 4].sendall(request(type="say", text=text))
         time.sleep(0.03)
     return socks

@@ -394,7 +394,7 @@ pub(super) const BYTE_RATE: Setting<usize> = Setting {
     default: "128KiB",
     form: Form::One,
     parse: size::<1, TIB>,
-    help: "Bytes of messages per second that a chat client may send; 0: no limit, as with --rate 0",
+    help: "Bytes of messages per second that a chat client may send; 0: no limit",
 };
 
 pub(super) const BYTE_BURST: Setting<usize> = Setting {
@@ -412,8 +412,7 @@ pub(super) const FAN_OUT_RATE: Setting<usize> = Setting {
     default: "128MiB",
     form: Form::One,
     parse: size::<1, TIB>,
-    help: "Bytes per second that the server sends because of one client, counted for each receiver, and echoes to one; \
-           0: no limit, as with --rate 0",
+    help: "Bytes per second that the server sends because of one client, counted for each receiver, and echoes to one; 0: no limit",
 };
 
 pub(super) const ROOM_RATE: Setting<usize> = Setting {
@@ -422,8 +421,7 @@ pub(super) const ROOM_RATE: Setting<usize> = Setting {
     default: "1MiB",
     form: Form::One,
     parse: size::<1, TIB>,
-    help: "Bytes of messages per second that may be said in one room, an eighth of them at once; 0: no limit, as with \
-           --rate 0",
+    help: "Bytes of messages per second that may be said in one room, an eighth of them at once; 0: no limit",
 };
 
 pub(super) const SLOW: Setting<Slow> = Setting {

@@ -66,6 +66,10 @@ const SETTINGS: &[(&str, Kind)] = &[
     ("message-timeout", Time(10, YEAR)),
     ("rate", Count(1, 1_000_000)),
     ("burst", Positive(1_000_000)),
+    ("byte-rate", Size(1, TIB)),
+    ("byte-burst", Positive(TIB)),
+    ("fan-out-rate", Size(1, TIB)),
+    ("room-rate", Size(1, TIB)),
     ("slow", Choice(&["close", "drop"])),
     ("max-queue", Size(1, TIB)),
     ("high-water", Size(1, TIB)),
@@ -167,6 +171,7 @@ impl Settings {
             ("max-message", 200),
             ("max-echo-message", 50),
             ("max-text", 20),
+            ("room-rate", 100_000),
             ("max-name", 10),
         ];
         let times = ["head-timeout", "pong-timeout", "message-timeout", "stall-timeout"];

@@ -253,7 +253,13 @@ fn a_slow_reader_is_closed_with_1013_while_others_receive_everything() {
 #[test]
 fn a_member_with_a_long_queue_is_still_read_from() {
     let off = ["--max-queue", "--high-water", "--stall-timeout"].map(|limit| [limit, "0"]).concat();
-    let server = Server::start(&[&["--pause-above", "16KiB", "--resume-below", "0"], &off[..]].concat());
+    let server = Server::start(
+        &[
+            &["--pause-above", "16KiB", "--resume-below", "0", "--max-echo-message", "1MiB", "--rate", "0"],
+            &off[..],
+        ]
+        .concat(),
+    );
     let mut talker = server.open("/chat/den?format=raw");
     let mut behind = server.open_narrow("/chat/den?format=raw");
     // More than the system holds.

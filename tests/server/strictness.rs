@@ -14,8 +14,17 @@ const PIECES: usize = 24;
 
 /// Starts a server that neither closes nor pauses peers that do not read, and has long timeouts.
 fn patient(flags: &[&str]) -> Server {
-    let off =
-        ["--max-queue", "--high-water", "--stall-timeout", "--pause-above", "--max-message", "--max-text"];
+    let off = [
+        "--max-queue",
+        "--high-water",
+        "--stall-timeout",
+        "--pause-above",
+        "--max-message",
+        "--max-text",
+        "--byte-rate",
+        "--fan-out-rate",
+        "--room-rate",
+    ];
     let mut all =
         vec!["-v", "--close-timeout", "1m", "--shutdown-timeout", "1m", "--max-echo-message", "16MiB"];
     all.extend(off.iter().flat_map(|limit| [limit, "0"]));

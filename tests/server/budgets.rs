@@ -42,7 +42,16 @@ fn speak(mut raw: Raw, length: usize, is_over: &AtomicBool) {
 
 /// What becomes of a member that reads at this rate while others say as much as they may.
 fn outcome(flags: &[&str], bytes_per_second: usize) -> Result<usize, u16> {
-    let narrow = ["--high-water", "128KiB", "--high-water-timeout", "1s", "--max-queue", "256KiB"];
+    let narrow = [
+        "--high-water",
+        "128KiB",
+        "--high-water-timeout",
+        "1s",
+        "--max-queue",
+        "256KiB",
+        "--ping-after",
+        "0",
+    ];
     let server = Server::start(&[&narrow, flags].concat());
     let mut reader = server.open_narrow("/chat/den?name=reader");
     let is_over = Arc::new(AtomicBool::new(false));

@@ -3,6 +3,7 @@
 use crate::support::{CLOSE, FIN, Raw, Server, TEXT, frame, text};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -36,7 +37,8 @@ fn speak(mut raw: Raw, length: usize, is_over: &AtomicBool) {
     while !is_over.load(Ordering::Relaxed) && raw.stream.write_all(&message).is_ok() {
         thread::sleep(Duration::from_millis(20));
     }
-    raw.reset();
+    // Ends the other thread, too.
+    let _ = raw.stream.shutdown(Shutdown::Both);
     drain.join().unwrap();
 }
 

@@ -156,6 +156,8 @@ fn a_reader_that_reads_after_a_pause_is_not_taken_for_a_slow_one() {
         "3s",
         "--max-queue",
         "64MiB",
+        "--max-echo-message",
+        "1MiB",
         "--rate",
         "0",
     ]);

@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 use system::{Event, Shared, SimSystem, World};
-use throng::chat::Hub;
+use throng::chat::{Format, Hub};
 use throng::http::Site;
 use throng::net::{EventLoop, Exit};
 use throng::server::{self, Server};
@@ -53,11 +53,14 @@ impl Simulation {
         let settings = server::Settings {
             hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            echo: true,
             echo_suffix: String::new(),
+            formats: Format::ALL.to_vec(),
             deflate: limits.deflate,
             deflate_contexts: 0,
             max_message: 64 << 10,
             max_echo_message: 64 << 10,
+            echo_rate: 0,
         };
         let hub = Hub::new(chat, StdRng::seed_from_u64(1));
         let server = Server::new(settings, Site::bundled(), hub, || Timestamp::UNIX_EPOCH);

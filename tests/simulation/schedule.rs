@@ -31,6 +31,9 @@ impl Plan {
         let limits = limits(&mut chance);
         let chat = chat::Settings {
             rate: 0,
+            byte_rate: 0,
+            fan_out_rate: 0,
+            room_rate: 0,
             history_messages: chance.pick(&[0, 5, 50, 1000]),
             history_age: Duration::ZERO,
             presence_limit: chance.pick(&[0, 3, 100]),
@@ -76,7 +79,14 @@ impl Plan {
             Faults { cut_write: 50, short_read: 20, spurious: 20, call: 2, events: 256, ..Faults::default() };
         let mut world = World::new(seed, faults);
         let limits = Limits { deflate: false, max_unfinished: 0, ..Limits::default() };
-        let chat = chat::Settings { rate: 0, history_age: Duration::ZERO, ..chat::Settings::default() };
+        let chat = chat::Settings {
+            rate: 0,
+            byte_rate: 0,
+            fan_out_rate: 0,
+            room_rate: 0,
+            history_age: Duration::ZERO,
+            ..chat::Settings::default()
+        };
         let manner =
             Manner { is_observer: true, capacity: 1 << 20, ..honest(&mut chance, Kind::Json, 0, false) };
         let observer = add(&mut world, manner, Duration::from_millis(2));

@@ -21,8 +21,10 @@ const LONGEST: Duration = Duration::from_secs(10);
 const DELIVERY: Duration = Duration::from_micros(3);
 
 /// The connections that wait for a turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Turns {
+    /// Debts are times since this.
+    origin: Instant,
     /// Those that are not in debt, in order.
     first: VecDeque<ConnId>,
     in_debt: VecDeque<ConnId>,
@@ -39,34 +41,35 @@ pub(super) struct Tick {
     ends: Instant,
 }
 
-/// What a connection has taken of the loop's time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Debt {
-    /// Until then its share pays for what it has taken.
-    paid_by: Instant,
-}
-
-impl Debt {
-    pub(super) fn new(now: Instant) -> Debt {
-        Debt { paid_by: now }
-    }
-
-    /// Adds a turn that took `time` and caused `deliveries`.
-    pub(super) fn charge(&mut self, now: Instant, time: Duration, deliveries: usize) {
-        let cost = time.saturating_add(DELIVERY.saturating_mul(deliveries as u32));
-        let paid_by = self.paid_by.max(now) + cost.min(LONGEST) * SHARE;
-        self.paid_by = paid_by.min(now + LONGEST);
-    }
-
-    fn is_due(self, now: Instant) -> bool {
-        now + ADVANCE < self.paid_by
-    }
-}
+/// What a connection has taken of the loop's time: when its share has paid for that, in microseconds since the origin of
+/// [`Turns`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Debt(u64);
 
 impl Turns {
+    pub(super) fn new(origin: Instant) -> Turns {
+        Turns { origin, first: VecDeque::new(), in_debt: VecDeque::new() }
+    }
+
+    /// Adds a turn that began at `began`, took `time` and caused `deliveries`.
+    pub(super) fn charge(&self, debt: &mut Debt, began: Instant, time: Duration, deliveries: usize) {
+        let cost = time.saturating_add(DELIVERY.saturating_mul(deliveries as u32)).min(LONGEST);
+        let began = self.micros(began);
+        let paid = debt.0.max(began) + micros(cost * SHARE);
+        debt.0 = paid.min(began + micros(LONGEST));
+    }
+
+    fn is_due(&self, debt: Debt, now: Instant) -> bool {
+        self.micros(now) + micros(ADVANCE) < debt.0
+    }
+
+    fn micros(&self, time: Instant) -> u64 {
+        micros(time.saturating_duration_since(self.origin))
+    }
+
     /// Lets a connection wait for a turn. It must not wait already.
     pub(super) fn push(&mut self, conn: ConnId, debt: Debt, now: Instant) {
-        if debt.is_due(now) { self.in_debt.push_back(conn) } else { self.first.push_back(conn) }
+        if self.is_due(debt, now) { self.in_debt.push_back(conn) } else { self.first.push_back(conn) }
     }
 
     /// Returns true if no connection waits.
@@ -97,6 +100,10 @@ impl Turns {
     }
 }
 
+fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,9 +114,9 @@ mod tests {
         ConnId { slot, generation: slot }
     }
 
-    fn in_debt(now: Instant) -> Debt {
-        let mut debt = Debt::new(now);
-        debt.charge(now, 2 * MS, 0);
+    fn in_debt(turns: &Turns, now: Instant) -> Debt {
+        let mut debt = Debt::default();
+        turns.charge(&mut debt, now, 2 * MS, 0);
         debt
     }
 
@@ -125,14 +132,15 @@ mod tests {
     #[test]
     fn connections_in_debt_come_last_and_each_has_one_turn_a_tick() {
         let now = Instant::now();
-        let mut turns = Turns::default();
-        turns.push(conn(0), in_debt(now), now);
-        turns.push(conn(1), Debt::new(now), now);
-        turns.push(conn(2), in_debt(now), now);
-        turns.push(conn(3), Debt::new(now), now);
+        let mut turns = Turns::new(now);
+        let debt = in_debt(&turns, now);
+        turns.push(conn(0), debt, now);
+        turns.push(conn(1), Debt::default(), now);
+        turns.push(conn(2), debt, now);
+        turns.push(conn(3), Debt::default(), now);
         assert_eq!(slots(&mut turns, |_| now, true), [1, 3], "publishers wait");
         let mut tick = turns.tick(now, false);
-        turns.push(conn(4), in_debt(now), now);
+        turns.push(conn(4), debt, now);
         assert_eq!(turns.next(&mut tick, now), Some(conn(0)));
         assert_eq!(turns.next(&mut tick, now), Some(conn(2)));
         assert_eq!(turns.next(&mut tick, now), None, "the next tick is its");
@@ -142,9 +150,10 @@ mod tests {
     #[test]
     fn a_tick_ends_after_its_time_but_for_one_turn_of_a_connection_in_debt() {
         let now = Instant::now();
-        let mut turns = Turns::default();
-        (0..10).for_each(|slot| turns.push(conn(slot), Debt::new(now), now));
-        (10..13).for_each(|slot| turns.push(conn(slot), in_debt(now), now));
+        let mut turns = Turns::new(now);
+        let debt = in_debt(&turns, now);
+        (0..10).for_each(|slot| turns.push(conn(slot), Debt::default(), now));
+        (10..13).for_each(|slot| turns.push(conn(slot), debt, now));
         let every_ms = |turns: usize| now + turns as u32 * MS;
         assert_eq!(slots(&mut turns, every_ms, false), [0, 1, 10]);
         assert_eq!(slots(&mut turns, every_ms, false), [2, 3, 11]);
@@ -153,16 +162,17 @@ mod tests {
     #[test]
     fn a_debt_is_paid_by_a_hundredth_of_the_time() {
         let now = Instant::now();
-        let mut debt = Debt::new(now);
-        debt.charge(now, MS, 0);
-        assert!(!debt.is_due(now), "a millisecond is taken in advance");
-        debt.charge(now, Duration::from_micros(10), 0);
-        assert!(debt.is_due(now));
-        assert!(!debt.is_due(now + MS));
-        debt.charge(now, Duration::ZERO, 10_000);
-        assert!(debt.is_due(now + Duration::from_secs(2)), "30 ms of deliveries");
-        assert!(!debt.is_due(now + Duration::from_secs(4)));
-        debt.charge(now, Duration::MAX, usize::MAX);
-        assert!(!debt.is_due(now + LONGEST), "no debt lasts for ever");
+        let turns = Turns::new(now);
+        let mut debt = Debt::default();
+        turns.charge(&mut debt, now, MS, 0);
+        assert!(!turns.is_due(debt, now), "a millisecond is taken in advance");
+        turns.charge(&mut debt, now, Duration::from_micros(10), 0);
+        assert!(turns.is_due(debt, now));
+        assert!(!turns.is_due(debt, now + MS));
+        turns.charge(&mut debt, now, Duration::ZERO, 10_000);
+        assert!(turns.is_due(debt, now + Duration::from_secs(2)), "30 ms of deliveries");
+        assert!(!turns.is_due(debt, now + Duration::from_secs(4)));
+        turns.charge(&mut debt, now, Duration::MAX, usize::MAX);
+        assert!(!turns.is_due(debt, now + LONGEST), "no debt lasts for ever");
     }
 }

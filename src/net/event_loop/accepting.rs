@@ -78,11 +78,11 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         self.inputs[slot] = Some(Input {
             peer: peer.ip(),
             state: State::Head(Head::default()),
-            held: Box::default(),
+            held: None,
             is_paused: false,
             waits_its_turn: false,
             kept: 0,
-            debt: Debt::new(self.now),
+            debt: Debt::default(),
             is_hung_up: false,
             refused,
         });

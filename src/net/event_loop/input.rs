@@ -22,12 +22,12 @@ pub(super) struct Input<S> {
     pub(super) peer: IpAddr,
     pub(super) state: State<S>,
     /// Bytes read but not handled, since too many answers wait for the peer. Nothing is read while there are any.
-    pub(super) held: Box<[u8]>,
+    pub(super) held: Option<Box<Held>>,
     pub(super) is_paused: bool,
     /// It waits for a turn to be read.
     pub(super) waits_its_turn: bool,
     /// How many bytes of it are on the account of what is kept for peers.
-    pub(super) kept: usize,
+    pub(super) kept: u32,
     /// What it has taken of the time of the loop.
     pub(super) debt: Debt,
     /// The peer has ended its side, or the connection broke: read on until that shows.
@@ -60,6 +60,9 @@ impl<S> State<S> {
     }
 }
 
+/// Boxed, since most connections have none.
+pub(super) struct Held(Vec<u8>);
+
 impl<S> Input<S> {
     /// Counts what is kept of its bytes.
     pub(super) fn count(&mut self, memory: &Memory) {
@@ -68,9 +71,9 @@ impl<S> Input<S> {
             State::Open { protocol, .. } | State::Closing { protocol } => protocol.gathered(),
             State::Answered | State::Discard => 0,
         };
-        let kept = gathered + self.held.len();
-        memory.change(self.kept, kept);
-        self.kept = kept;
+        let kept = gathered + self.held.as_ref().map_or(0, |held| held.0.len());
+        memory.change(self.kept as usize, kept);
+        self.kept = kept as u32;
     }
 }
 
@@ -115,7 +118,8 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             let deliveries = self.outbound.take_deliveries();
             if let Some(Some(input)) = self.inputs.get_mut(conn.slot as usize) {
                 input.count(self.outbound.memory());
-                input.debt.charge(began, now.saturating_duration_since(began), deliveries);
+                let time = now.saturating_duration_since(began);
+                self.turns.charge(&mut input.debt, began, time, deliveries);
             }
             began = now;
         }
@@ -128,12 +132,12 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         }
         self.outbound.begin_answers(conn);
         self.budget = READ_BUDGET;
-        let mut held = std::mem::take(&mut self.input(conn).held);
-        if held.is_empty() {
-            self.read_socket(conn);
-        } else {
-            self.handle(conn, &mut held);
-            self.wait_for_turn(conn);
+        match self.input(conn).held.take() {
+            None => self.read_socket(conn),
+            Some(mut held) => {
+                self.handle(conn, &mut held.0);
+                self.wait_for_turn(conn);
+            }
         }
         self.outbound.end_answers();
         self.stop_closed();
@@ -163,7 +167,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
                 Ok(len) => {
                     self.handle(conn, &mut buffer[..len]);
                     let input = self.input(conn);
-                    let holds = !input.held.is_empty();
+                    let holds = input.held.is_some();
                     // Less than was asked for: the socket is empty, and will tell when it is not.
                     if input.is_paused || len < RECEIVE_BUFFER && !input.is_hung_up && !holds {
                         break;
@@ -194,7 +198,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             if must_pause || self.budget == 0 {
                 let input = self.input(conn);
                 input.is_paused = must_pause;
-                input.held = (&*bytes).into();
+                input.held = Some(Box::new(Held(bytes.to_vec())));
                 return;
             }
             match &mut self.input(conn).state {

@@ -73,7 +73,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             receive_buffer: vec![0; RECEIVE_BUFFER],
             inflater: Inflater::default(),
             budget: 0,
-            turns: Turns::default(),
+            turns: Turns::new(now),
             is_woken: false,
             timers: Timers::new(&limits, now),
             per_address: PerAddress::new(limits.max_per_address),
@@ -219,7 +219,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.end_session(conn);
             self.timers.stop(conn.slot);
             if let Some(input) = self.inputs[conn.slot as usize].take() {
-                self.outbound.memory().change(input.kept, 0);
+                self.outbound.memory().change(input.kept as usize, 0);
                 match input.refused {
                     Some(_) => self.refused -= 1,
                     None => self.per_address.release(input.peer),

@@ -22,7 +22,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             let Some((input, conn)) = input.as_ref().zip(self.outbound.conn_at(slot as u32)) else {
                 continue;
             };
-            let held = input.kept + self.outbound.owed(conn);
+            let held = input.kept as usize + self.outbound.owed(conn);
             holders.extend((held > 0).then_some((held, conn)));
         }
         holders.sort_unstable_by_key(|(held, conn)| (Reverse(*held), conn.generation));
@@ -47,7 +47,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
         self.outbound.fail(conn, CloseCode::TRY_AGAIN_LATER, "the server is short of memory");
         let memory = self.outbound.memory().clone();
         let input = self.input(conn);
-        input.held = Box::default();
+        input.held = None;
         input.count(&memory);
     }
 }

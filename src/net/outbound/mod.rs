@@ -4,7 +4,7 @@
 //!
 //! - Answers to the connection whose input is being handled are collected in one buffer, which is written
 //!   once when that input is done.
-//! - A message published to a group is appended once to the group's log ([`fanout`](super::fanout)). At the end of the
+//! - A message published to a group is appended once to the group's log (`fanout`). At the end of the
 //!   tick, what a member has not received is written to its socket from there.
 //! - Frames for other connections, and all bytes that a socket does not accept, wait in the queue of the
 //!   connection.

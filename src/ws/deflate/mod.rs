@@ -129,7 +129,7 @@ impl Compressor {
     }
 
     /// Appends the end of a message that consists of blocks: what is left of an empty stored block without its
-    /// [`TAIL`].
+    /// `TAIL`.
     pub fn end_blocks(out: &mut impl BufMut) {
         out.put_u8(STORED);
     }

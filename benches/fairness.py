@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures how much peers that do their worst within all limits delay another connection.
 
-    cargo build --release && python3 benches/fairness.py [--seconds 3] [--peers 1,4] [--only bombs,nick] [--server PATH ...]
+    cargo build --release && python3 benches/fairness.py [--seconds 3] [--peers 1,4] [--only bombs,nick] [--server PATH …]
 
 A client sends 64 bytes to /echo and waits for the reply, repeatedly. Each row shows the percentiles of the time that
 takes, in milliseconds, while so many peers do one thing as fast as the server lets them, at the server's default
@@ -142,7 +142,7 @@ def fill_history(port):
 def fill_rooms(port, ready):
     """Members of 32 rooms of almost 100 each, which read everything."""
     epoll, sockets = select.epoll(), {}
-    for member in range(MEMBERS - 8):
+    for _ in range(MEMBERS - 8):
         sock = connect(port, "/chat/small0")
         for room in range(1, ROOMS):
             sock.sendall(request(type="join", room=f"small{room}"))
@@ -223,7 +223,7 @@ def main():
     rows = {name: peer for name, peer in PEERS.items() if any(part in name for part in parts)}
     servers = args.server or [crowd.BINARY]
     for binary in servers:
-        print(f"{len(servers) > 1 and 'server' or 'measured'}: {binary}")
+        print(f"{'server' if len(servers) > 1 else 'measured'}: {binary}")
     header = "".join(f"  {f'{number} peers':^24}" for number in numbers for _ in servers)
     print(f"{'p50, p95, p99 in ms':26}{header}")
     with contextlib.ExitStack() as stack:
@@ -249,7 +249,7 @@ def row(name, figures, numbers, servers):
 
 @contextlib.contextmanager
 def prepared(binary):
-    """A server with a room that has a history and small rooms that are almost full, and a connection to measure with."""
+    """A server with a room that has a history, small rooms that are almost full, and a connection to measure with."""
     crowd.BINARY = binary
     server = Server()
     try:

@@ -25,7 +25,7 @@ def fill(port, room, messages, size):
     """Says so many messages, as fast as the server's limits of rate allow, and stays."""
     words = random.Random(messages * size)
     speaker = connect(port, f"/chat/{room}")
-    for n in range(messages):
+    for _ in range(messages):
         text = " ".join(words.choices(WORDS, k=size // 2))[:size]
         speaker.sendall(request(type="say", text=text))
         time.sleep(max(0.025, size / 100_000))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures how much peers that do their worst within all limits delay another connection.
 
-    cargo build --release && python3 benches/fairness.py [--seconds 3] [--peers 1,4] [--only bombs,nick] [--server PATH …]
+    cargo build --release && python3 benches/fairness.py [--seconds 3] [--peers 1,4] [--only nick] [--server PATH …]
 
 A client sends 64 bytes to /echo and waits for the reply, repeatedly. Each row shows the percentiles of the time that
 takes, in milliseconds, while so many peers do one thing as fast as the server lets them, at the server's default

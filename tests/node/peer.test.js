@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, server, test } from './support.js';
 
-const { at } = server();
+const { at } = server('--max-echo-message', '1MiB');
 
 test('text and binary of every length form come back as they went', async () => {
   const { socket, next } = await connect(at('/echo'));

@@ -78,7 +78,7 @@ class Streams(ServerTest):
 
 
 class Websockets(ServerTest):
-    FLAGS = ("--deflate-contexts", "1MiB")
+    FLAGS = ("--deflate-contexts", "1MiB", "--max-echo-message", "1MiB")
 
     def assert_echoes(self, **options):
         with connect(self.url("/echo"), **options) as client:

@@ -9,6 +9,8 @@ from websockets.sync.client import connect
 
 
 class Echo(ServerTest):
+    FLAGS = ("--max-echo-message", "1MiB")
+
     def test_text_and_binary_of_every_length_form_come_back_as_they_went(self):
         with connect(self.url("/echo"), max_size=None) as client:
             for length in (0, 1, 125, 126, 65535, 65536, 1 << 20):

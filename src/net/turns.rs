@@ -9,8 +9,8 @@ use super::ConnId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long turns take until sockets are polled again.
-pub(super) const TICK: Duration = Duration::from_millis(2);
+/// How long turns take until sockets are polled again: what is quiet waits for that long while others are busy.
+pub(super) const TICK: Duration = Duration::from_micros(500);
 /// A connection may take one part in this of the time of the loop.
 const SHARE: u32 = 100;
 /// How long it may take this share in advance: a turn of a millisecond is no debt after a rest.
@@ -154,9 +154,9 @@ mod tests {
         let debt = in_debt(&turns, now);
         (0..10).for_each(|slot| turns.push(conn(slot), Debt::default(), now));
         (10..13).for_each(|slot| turns.push(conn(slot), debt, now));
-        let every_ms = |turns: usize| now + turns as u32 * MS;
-        assert_eq!(slots(&mut turns, every_ms, false), [0, 1, 10]);
-        assert_eq!(slots(&mut turns, every_ms, false), [2, 3, 11]);
+        let clock = |turns: usize| now + turns as u32 * TICK / 2;
+        assert_eq!(slots(&mut turns, clock, false), [0, 1, 10]);
+        assert_eq!(slots(&mut turns, clock, false), [2, 3, 11]);
     }
 
     #[test]

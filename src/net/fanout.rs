@@ -172,6 +172,12 @@ impl Fanout {
         !self.small.is_empty() || !self.large.is_empty()
     }
 
+    /// Returns true if so much is unsent in some group that publishers must wait.
+    pub(super) fn is_congested(&self) -> bool {
+        let listed = self.published.iter().chain(&self.small).chain(&self.large);
+        listed.filter_map(|id| self.get(*id)).any(Group::is_congested)
+    }
+
     /// Returns when the next group is to be sent that is waiting for more messages.
     pub(super) fn due(&self) -> Option<Instant> {
         self.published.iter().filter_map(|id| self.get(*id)?.held_until).min()

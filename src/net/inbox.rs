@@ -55,8 +55,9 @@ impl<M> Inbox<M> {
     /// Returns the values that were handed over, at most `most`. If there are more, the loop is to ask again before it
     /// waits: the second value says so.
     pub fn take(&self, most: usize) -> (Vec<M>, bool) {
-        // Before the values are taken: who hands one over from now on wakes the loop.
-        self.is_awake.store(false, Ordering::Release);
+        // Before the values are taken: whoever sends one from now on wakes the loop. A swap and not a store, since a
+        // store may become visible only after the inbox was found empty, and then nobody would wake the loop.
+        self.is_awake.swap(false, Ordering::AcqRel);
         let values: Vec<M> = self.receiver.try_iter().take(most).collect();
         let is_full = values.len() == most;
         (values, is_full)

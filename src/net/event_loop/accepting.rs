@@ -30,10 +30,7 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
                 }
                 let listener = &mut self.listeners[index];
                 match listener::accepted(self.system.accept(index)) {
-                    Accepted::Connection(socket, peer) => {
-                        self.make_place_for_handshake();
-                        self.admit(socket, peer);
-                    }
+                    Accepted::Connection(socket, peer) => self.admit(socket, peer),
                     Accepted::Nobody => listener.recover(self.now),
                     Accepted::Aborted(error) => {
                         aborted += 1;
@@ -95,7 +92,10 @@ impl<A: App<S::Socket>, S: System> EventLoop<A, S> {
             self.outbound.kill(conn);
         }
         match refused {
-            None => self.timers.head.start(conn.slot, self.now),
+            None => {
+                self.make_place_for_handshake();
+                self.timers.head.start(conn.slot, self.now);
+            }
             Some(_) => {
                 self.refused += 1;
                 self.timers.refused.start(conn.slot, self.now);

@@ -58,16 +58,15 @@ impl<T: Socket> Outbound<T> {
             }
         }
         self.fanout.release(self.now);
-        self.is_congested = false;
         for size in [Size::Small, Size::Large] {
             let mut slice = Slice::new(&clock);
             while let Some((id, group)) = self.fanout.next(size) {
-                self.is_congested |= group.is_congested();
                 if !self.flush_group(id, group, size, &mut slice) {
                     break;
                 }
             }
         }
+        self.is_congested = self.fanout.is_congested();
     }
 
     pub(super) fn finish_if_drained(&mut self, slot: u32) {

@@ -319,6 +319,32 @@ fn a_long_flush_is_interrupted_and_small_groups_are_sent_before_it_continues() {
 }
 
 #[test]
+fn publishers_wait_until_every_large_group_is_sent() {
+    let mut bench = Bench::new(Limits { max_queue: 0, high_water: 0, coalesce: Duration::ZERO, ..limits() });
+    for _ in 0..200 {
+        let member = bench.member();
+        bench.out.subscribe(member, OTHER);
+    }
+    let long = "x".repeat(600 << 10);
+    let start = bench.now;
+    let calls = Cell::new(0);
+    // Every look at the clock finds the slice over.
+    let clock = || {
+        calls.set(calls.get() + 1);
+        start + calls.get() * Duration::from_millis(1)
+    };
+    for text in ["first", &long, &long] {
+        bench.say(text);
+        bench.out.publish(OTHER, 0, Opcode::Text, text.as_bytes());
+    }
+    assert!(bench.out.is_congested());
+    bench.out.flush(clock);
+    assert!(bench.out.is_congested(), "one group has not been begun");
+    bench.flush();
+    assert!(!bench.out.is_congested() && !bench.out.is_flushing());
+}
+
+#[test]
 fn a_connection_is_closed_when_its_queue_would_exceed_the_limit() {
     for (len, taken) in [(57, true), (58, true), (59, false)] {
         let mut bench = Bench::new(limits());
